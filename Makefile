@@ -1,0 +1,81 @@
+# Thin names for the scripts. `make help` for the dozen that an owner needs, `make help-all` for every one.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+RUN := scripts/lib/launch
+STEP ?=
+unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
+manifests := $(sort $(wildcard tests/manifests/*.test.ts))
+e2e := $(sort $(wildcard tests/e2e/*.test.ts))
+NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
+
+.PHONY: help help-all setup install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
+	test test-unit test-manifests test-e2e check fix docs bench programs
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+help-all: ## every target
+	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: node_modules/.package-lock.json ## install what the scripts need (Node packages)
+
+node_modules/.package-lock.json: package-lock.json package.json
+	@command -v npm > /dev/null || { echo '✗ npm is not installed'; echo '  fix  install Node 20 or later: https://nodejs.org'; exit 2; }
+	npm ci --no-audit --no-fund
+	@touch $@
+
+rehearse: setup ## build the whole platform on a throw-away control plane here (NODES="4x8Gi 4x8Gi 2x4Gi")
+	@$(RUN) scripts/rehearse.ts $(if $(NODES),--nodes "$(NODES)") $(if $(KEEP),--keep)
+
+install: setup ## build it on the cluster in .env (STEP=04 for one step)
+	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts)
+
+plan: setup ## what install would change; writes nothing (STEP=04 for one step)
+	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --plan
+
+status: setup ## how it is: health, versions, addresses, certificates
+	@$(RUN) scripts/status.ts
+
+credentials: setup ## the generated passwords: which there are and how to read them
+	@$(RUN) scripts/credentials.ts
+
+trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
+	@$(RUN) scripts/trust-ca.ts
+
+sandbox: setup ## a throw-away control plane to play with (NODES=…); use it with --sandbox
+	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)")
+
+sandbox-status: setup ### what the sandbox runs
+	@$(RUN) scripts/sandbox.ts status
+
+sandbox-down: setup ## end it
+	@$(RUN) scripts/sandbox.ts down
+
+check: setup ## types, lint, generated files, unit tests and manifests: half a minute
+	@node_modules/.bin/tsc
+	@node_modules/.bin/biome ci --error-on-warnings .
+	@$(RUN) scripts/docs.ts --check
+	@$(NODE_TEST) $(unit) $(manifests)
+
+test: check test-e2e ## everything: check, then the scripts as processes on a real control plane
+
+test-unit: setup ### the unit tests
+	@$(NODE_TEST) $(unit)
+
+test-manifests: setup ### every rendered manifest: references, security, schemas
+	@$(NODE_TEST) $(manifests)
+
+test-e2e: setup ### the scripts as processes on the sandbox
+	@$(NODE_TEST) --test-concurrency=1 $(e2e)
+
+fix: setup ### format, and mend what the linter can
+	@node_modules/.bin/biome check --write .
+
+docs: setup ### write .env.example and the configuration page anew
+	@$(RUN) scripts/docs.ts
+
+bench: setup ### cold bootstrap against helmfile and plain helm, same charts, same control plane
+	@$(RUN) scripts/bench.ts
+
+programs: setup ### build the sandbox's programs only
+	@$(RUN) scripts/sandbox.ts programs

@@ -1,0 +1,32 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/../scripts/lib/launch" "$0" "$@"'
+// 07 · Argo CD: from here on, everything else comes from Git.
+import { step } from '../scripts/lib/step.ts'
+
+const about = {
+  title: 'Argo CD',
+  about: 'GitOps for the application layer: gitops/ in your fork',
+  ready: 'deployment/argocd/argocd-server',
+}
+const files = 'infrastructure/platform/argocd'
+
+export default step(import.meta, about, async ({ site, namespace, secret, chart, apply, wait, verify }) => {
+  const { repository, username, token, sshKey } = site.git
+  await namespace('argocd', { podSecurity: 'baseline' })
+  if (token || sshKey)
+    await secret(
+      'argocd/repository-homelab',
+      {
+        type: 'git',
+        url: repository,
+        ...(token ? { username: username ?? 'git', password: token } : {}),
+        ...(sshKey ? { sshPrivateKey: sshKey } : {}),
+      },
+      { labels: { 'argocd.argoproj.io/secret-type': 'repository' } },
+    )
+  await chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' })
+  await apply(`${files}/project.yaml`)
+  await apply('gitops/bootstrap/applications.yaml')
+
+  await wait('workloads/argocd')
+  await verify.https(`https://argocd.${site.domain}/healthz`, 'ok')
+})

@@ -1,0 +1,36 @@
+// Which cluster a command is about: the one in .env, or the sandbox.
+import type { Values } from './command.ts'
+import { exit, HomelabError } from './errors.ts'
+import { root } from './root.ts'
+import { loadSite, type Site } from './site.ts'
+
+/** The site of `--sandbox`, else of .env, and what its owner should be told. */
+export async function chooseSite(values: Values): Promise<{ site: Site; notices: string[] }> {
+  if (!values.sandbox) return loadSite({ root })
+  const { sandboxSite } = await import('./sandbox/site.ts')
+  return sandboxSite()
+}
+
+/**
+ * The same for commands that only read: they never ask which cluster is meant.
+ * @throws HomelabError (exit 2) when .env names no cluster yet
+ */
+export async function readOnlySite(values: Values): Promise<Site> {
+  const { site } = await chooseSite(values)
+  if (site.context === '')
+    throw new HomelabError({
+      what: `${site.file} names no cluster yet`,
+      why: 'KUBE_CONTEXT is empty; the first bootstrap shows the cluster, asks, and keeps the answer',
+      fix: `make plan, or set KUBE_CONTEXT in ${site.file} (kubectl config get-contexts)`,
+      code: exit.usage,
+    })
+  return site
+}
+
+/** A command of ours or of kubectl as it must be typed for this site, not for whatever cluster the shell is at. */
+export function pasteable(fix: string, site: Site): string {
+  const at = site.sandbox ? `--kubeconfig ${site.kubeconfig}` : `--context ${site.context}`
+  return fix
+    .replace(/(^|; )kubectl /g, `$1kubectl ${at} `)
+    .replace(/^(\.\/bootstrap\/\S+\.ts)$/, site.sandbox ? '$1 --sandbox' : '$1')
+}

@@ -1,0 +1,41 @@
+// The one error that reaches an owner: what happened, why, what to do next, and how the process ends.
+
+/** Exit codes of every script. 130 and 143 (interrupted) are set where signals are handled. */
+export const exit = { done: 0, failed: 1, usage: 2, refused: 3 } as const
+
+export type ExitCode = (typeof exit)[keyof typeof exit]
+
+export interface Problem {
+  /** What is wrong, one sentence without a final stop, e.g. `.env:4 DOMAIN: …` */
+  what: string
+  /** The cause, where it is not already plain. Tools' own words are welcome. */
+  why?: string
+  /** The next thing to do, ideally a command to paste. */
+  fix?: string
+}
+
+/** Everything thrown on purpose. Anything else that reaches the top is a bug and is printed with its stack. */
+export class HomelabError extends Error implements Problem {
+  override name = 'HomelabError'
+  readonly what: string
+  readonly why?: string
+  readonly fix?: string
+  readonly code: ExitCode
+  /** Further problems of the same kind: a configuration is reported whole. */
+  readonly others: readonly Problem[]
+
+  constructor(problem: Problem & { code?: ExitCode; others?: readonly Problem[]; cause?: unknown }) {
+    super(problem.what, problem.cause === undefined ? undefined : { cause: problem.cause })
+    this.what = problem.what
+    if (problem.why !== undefined) this.why = problem.why
+    if (problem.fix !== undefined) this.fix = problem.fix
+    this.code = problem.code ?? exit.failed
+    this.others = problem.others ?? []
+  }
+}
+
+/** All problems as one error with exit code 2, or nothing when there are none. */
+export function throwProblems(problems: readonly Problem[]): void {
+  const [first, ...others] = problems
+  if (first) throw new HomelabError({ ...first, code: exit.usage, others })
+}

@@ -1,0 +1,183 @@
+// Releases, through helm 4. Nothing else in the project runs helm.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { parseAllDocuments } from 'yaml'
+import { cacheFolder } from './cache.ts'
+import type { Chart } from './charts.ts'
+import type { Cluster } from './cluster.ts'
+import { HomelabError } from './errors.ts'
+import { asKubectl } from './fill.ts'
+import { type K8sObject, textAt } from './k8s.ts'
+import { type Ran, run } from './shell.ts'
+import { retry } from './transient.ts'
+
+export interface Release {
+  /** Helm's own word: deployed, failed, pending-install, … */
+  status: string
+  revision: number
+  chartVersion: string
+  /** What it was made from (see `inputsOf`), as the release's label says. */
+  inputs: string
+  /** The objects that it made, hooks aside. */
+  manifest: K8sObject[]
+}
+
+/** Labels that we put on a release's record: status reads them without reading the record. */
+export const releaseLabels = { inputs: 'homelab/inputs', chartVersion: 'homelab/chart-version' } as const
+
+// Kinds without a namespace, as far as charts of ours bring them.
+const clusterScoped =
+  /^(Namespace|ClusterRole|ClusterRoleBinding|CustomResourceDefinition|(Validating|Mutating)WebhookConfiguration|APIService|StorageClass|IngressClass|GatewayClass|PriorityClass|PersistentVolume|RuntimeClass|CSIDriver|ClusterIssuer|ValidatingAdmissionPolicy(Binding)?)$/
+
+export class Helm {
+  readonly #cluster: Cluster
+  readonly #program: string
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+    this.#program = cluster.target.sandbox?.programs.helm ?? 'helm'
+  }
+
+  /** The newest revision of a release, read from its record in the cluster. */
+  async release(namespace: string, name: string): Promise<Release | undefined> {
+    if (this.#cluster.newNamespaces.has(namespace)) return undefined
+    const records = await this.#cluster.get(['secrets', '-n', namespace, '-l', `owner=helm,name=${name}`])
+    const revision = (record: K8sObject) => Number(record.metadata.labels?.version ?? 0)
+    const newest = records.sort((a, b) => revision(b) - revision(a))[0]
+    const data = newest && textAt(newest, 'data', 'release')
+    if (!newest || !data) return undefined
+    const record: unknown = JSON.parse(
+      gunzipSync(Buffer.from(Buffer.from(data, 'base64').toString(), 'base64')).toString(),
+    )
+    return {
+      status: newest.metadata.labels?.status ?? 'unknown',
+      revision: revision(newest),
+      chartVersion: textAt(record, 'chart', 'metadata', 'version') ?? '?',
+      inputs: newest.metadata.labels?.[releaseLabels.inputs] ?? '',
+      manifest: asHelmApplies(parseManifest(textAt(record, 'manifest') ?? ''), namespace, name),
+    }
+  }
+
+  /**
+   * The objects that an installation would make, hooks and crds/ aside.
+   * @throws HomelabError with Helm's words when values or chart are refused
+   */
+  async render(namespace: string, name: string, chart: Chart, values: Record<string, unknown>): Promise<K8sObject[]> {
+    const ran = await this.#helm(
+      ['template', name, chart.path, '-n', namespace, '--no-hooks', '--dry-run=server', '-f', '-'],
+      JSON.stringify(values),
+    )
+    if (ran.code !== 0) throw this.#failure(`rendering the chart ${chart.name} ${chart.version}`, ran)
+    return asHelmApplies(parseManifest(ran.stdout), namespace, name)
+  }
+
+  /** CRDs in a chart's crds/ folder, which Helm installs once and never upgrades: we apply them ourselves. */
+  async crds(chart: Chart): Promise<K8sObject[]> {
+    const kept = join(cacheFolder('crds'), `${chart.name}-${chart.digest}.yaml`) // helm is asked once a chart
+    if (!existsSync(kept)) {
+      const ran = await this.#helm(['show', 'crds', chart.path])
+      if (ran.code !== 0) throw this.#failure(`reading the CRDs of ${chart.name}`, ran)
+      writeFileSync(`${kept}.${process.pid}`, ran.stdout)
+      renameSync(`${kept}.${process.pid}`, kept)
+    }
+    return parseManifest(readFileSync(kept, 'utf8'))
+  }
+
+  /**
+   * Installs or upgrades with exactly these values. Helm waits for its hooks only; what the pods do is watched by us.
+   * @param waiting told what is being waited for while a failure passes by itself
+   */
+  async upgrade(
+    namespace: string,
+    name: string,
+    chart: Chart,
+    values: Record<string, unknown>,
+    inputs: string,
+    waiting: (what: string) => void,
+  ): Promise<void> {
+    const labels = `${releaseLabels.inputs}=${inputs},${releaseLabels.chartVersion}=${chart.version.replaceAll('+', '_')}`
+    const args = [
+      'upgrade',
+      '--install',
+      name,
+      chart.path,
+      '-n',
+      namespace,
+      '--reset-values',
+      '--history-max',
+      '3',
+      '--skip-crds',
+    ]
+    const flags = [
+      '--wait=hookOnly',
+      '--timeout',
+      '10m',
+      '--server-side=true',
+      '--force-conflicts',
+      '--labels',
+      labels,
+      '-f',
+      '-',
+    ]
+    const ran = await retry(() => this.#helm([...args, ...flags], JSON.stringify(values), 660), 120, waiting)
+    if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
+  }
+
+  #helm(args: readonly string[], input?: string, timeout = 60): Promise<Ran> {
+    const { kubeconfig, context, sandbox } = this.#cluster.target
+    return run(this.#program, [...args, `--kubeconfig=${kubeconfig}`, `--kube-context=${context}`], {
+      timeout,
+      ...(input === undefined ? {} : { input }),
+      ...(sandbox ? { env: sandbox.env } : {}),
+    })
+  }
+
+  #failure(doing: string, ran: Ran): HomelabError {
+    const error = this.#cluster.failure(doing, ran)
+    if (/another operation .* in progress/.test(ran.stderr))
+      return new HomelabError({
+        what: error.what,
+        why: 'an earlier helm was killed in the middle, or another one is at work',
+        fix: 'make sure that nobody else is installing; then delete the newest pending record: kubectl get secrets -A -l owner=helm,status!=deployed',
+      })
+    return error
+  }
+}
+
+/** A hash of everything that a release is made from: chart, values, Kubernetes version. */
+export function inputsOf(chart: Chart, values: Record<string, unknown>, kubernetes: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([chart.version, chart.digest, values, kubernetes]))
+    .digest('hex')
+    .slice(0, 40)
+}
+
+function parseManifest(text: string): K8sObject[] {
+  const documents = parseAllDocuments(text, asKubectl)
+  if (!Array.isArray(documents)) return []
+  return documents
+    .map(document => document.toJS() as K8sObject | null)
+    .filter(object => object !== null && typeof object?.kind === 'string')
+    .flatMap(object =>
+      object?.kind === 'List' ? ((object as unknown as { items: K8sObject[] }).items ?? []) : object ? [object] : [],
+    )
+}
+
+/** With the marks and the namespace that Helm adds when it applies: without them a comparison would take them away. */
+function asHelmApplies(objects: readonly K8sObject[], namespace: string, name: string): K8sObject[] {
+  return objects.map(object => ({
+    ...object,
+    metadata: {
+      ...object.metadata,
+      ...(object.metadata.namespace || clusterScoped.test(object.kind) ? {} : { namespace }),
+      labels: { ...object.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm' },
+      annotations: {
+        ...object.metadata.annotations,
+        'meta.helm.sh/release-name': name,
+        'meta.helm.sh/release-namespace': namespace,
+      },
+    },
+  }))
+}

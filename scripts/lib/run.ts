@@ -1,0 +1,252 @@
+// A whole run: site, preflight, the steps side by side, and the account at the end.
+import { writeSync } from 'node:fs'
+import type { Chart, ChartSource } from './charts.ts'
+import { Cluster } from './cluster.ts'
+import { describe, type Values } from './command.ts'
+import { exit, HomelabError } from './errors.ts'
+import type { Vars } from './fill.ts'
+import { Helm } from './helm.ts'
+import { createReporter, paint, print, type Reporter, seconds } from './output.ts'
+import { preflight } from './preflight.ts'
+import { redact } from './redact.ts'
+import { root } from './root.ts'
+import { signalChildren } from './shell.ts'
+import { loadSite, type Site, vars } from './site.ts'
+import type { Step } from './step.ts'
+import { createVerbs, Skipped } from './verbs.ts'
+import { countVerdicts, type Verdict } from './verdict.ts'
+import { judgeRef, Snapshots } from './wait.ts'
+
+interface Gate {
+  open: Promise<void>
+  /** Without an error: the step has installed what it brings. */
+  settle: (error?: Error) => void
+}
+
+/** What the steps of one run share. */
+export class Run {
+  readonly site: Site
+  readonly reporter: Reporter
+  readonly plan: boolean
+  readonly cluster: Cluster
+  readonly helm: Helm
+  readonly vars: Vars
+  readonly snapshots: Snapshots
+  /** Writes of each step so far. */
+  readonly changes = new Map<string, number>()
+  readonly verdicts: Verdict[] = []
+  readonly chartSource: Parameters<typeof import('./charts.ts').findChart>[1]
+  /** Set by preflight: `v1.36.3`. */
+  kubernetes = ''
+  stopping: NodeJS.Signals | undefined
+  readonly #gates = new Map<string, Gate>()
+  readonly #standIns = new Set<string>()
+
+  constructor(site: Site, reporter: Reporter, plan: boolean, steps: readonly Step[]) {
+    this.site = site
+    this.reporter = reporter
+    this.plan = plan
+    this.cluster = new Cluster(site)
+    this.helm = new Helm(this.cluster)
+    this.snapshots = new Snapshots(this.cluster)
+    this.vars = vars(site)
+    const source = (process.env.CHARTS ?? (site.sandbox ? 'auto' : 'real')) as ChartSource
+    this.chartSource = { helm: site.sandbox?.programs.helm ?? 'helm', source, packaged: site.sandbox?.charts ?? {} }
+    for (const step of steps) this.#gates.set(step.id, createGate())
+  }
+
+  /** Steps of this run wait for each other; a step that is not part of it must have done its job before. */
+  async gate(step: Step, other: string): Promise<void> {
+    const gate = this.#gates.get(other)
+    if (gate) {
+      this.reporter.doing(step.id, `waiting for ${other}`)
+      return gate.open
+    }
+    const { default: needed } = (await import(`${root}/bootstrap/${other}.ts`)) as { default: Step }
+    const found = await judgeRef(this.cluster, needed.ready)
+    if (found.state === 'ready') return
+    throw new HomelabError({
+      what: `${step.id} needs ${other}`,
+      why: `${needed.ready} is ${found.state}${found.cause ? `: ${found.cause}` : ''}`,
+      fix: `./bootstrap/${other}.ts`,
+    })
+  }
+
+  openGate(step: Step, error?: Error): void {
+    this.#gates.get(step.id)?.settle(error)
+  }
+
+  /** Between two actions: nothing new is started once the owner has said stop. */
+  checkpoint(): void {
+    if (this.stopping)
+      throw new HomelabError({ what: 'interrupted', fix: 'run the same command again: it goes on where it was' })
+  }
+
+  noteChart(chart: Chart): void {
+    if (chart.standIn) this.#standIns.add(chart.name)
+  }
+
+  get standIns(): readonly string[] {
+    return [...this.#standIns].sort()
+  }
+}
+
+function createGate(): Gate {
+  let settle: Gate['settle'] = () => {}
+  const open = new Promise<void>((resolve, reject) => {
+    settle = error => (error ? reject(error) : resolve())
+  })
+  open.catch(() => {}) // nobody may be waiting
+  return { open, settle }
+}
+
+/** Thrown in a step that waited for one which failed. */
+class Blocked extends Error {}
+
+/** `--only`, `--from`, `--skip`: a step is named by its number or its whole name. */
+export function choose(steps: readonly Step[], values: Values): Step[] {
+  const named = (option: string): Step[] | undefined => {
+    const text = values[option]
+    if (typeof text !== 'string') return undefined
+    return text.split(',').map(part => {
+      const name = part.trim()
+      const found = steps.find(step => step.id === name || step.id.startsWith(`${name.padStart(2, '0')}-`))
+      if (!found)
+        throw new HomelabError({
+          what: `--${option} ${text}: there is no step ${name}`,
+          fix: `the steps are ${steps.map(step => step.id).join(', ')}`,
+          code: exit.usage,
+        })
+      return found
+    })
+  }
+  const only = named('only')
+  const from = named('from')?.[0]
+  const skip = named('skip') ?? []
+  return steps.filter(
+    step =>
+      (!only || only.includes(step)) && (!from || steps.indexOf(step) >= steps.indexOf(from)) && !skip.includes(step),
+  )
+}
+
+/**
+ * Runs steps to their end.
+ * @returns the exit code: 0 all done, 1 a step failed, 130/143 interrupted
+ * @throws HomelabError (exit 2 or 3) when nothing was begun
+ */
+export async function runSteps(steps: readonly Step[], values: Values): Promise<number> {
+  const started = Date.now()
+  const { site, notices } = await chooseSite(values)
+  const plan = values.plan === true
+  const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
+  const run = new Run(site, reporter, plan, steps)
+  for (const notice of [...notices, ...(await preflight(run, values))]) reporter.notice(notice)
+  if (!plan) listenForSignals(run)
+  reporter.begin(steps)
+  const failures = new Map<string, Error>()
+  if (values.sequential) for (const step of steps) await runStep(run, step, failures)
+  else await Promise.all(steps.map(step => runStep(run, step, failures)))
+  reporter.end()
+  return account(run, failures, Date.now() - started, values.json === true)
+}
+
+async function chooseSite(values: Values): Promise<{ site: Site; notices: string[] }> {
+  if (!values.sandbox) return loadSite({ root })
+  const { sandboxSite } = await import('./sandbox/site.ts')
+  return sandboxSite()
+}
+
+async function runStep(run: Run, step: Step, failures: Map<string, Error>): Promise<void> {
+  const { reporter } = run
+  reporter.state(step.id, 'running')
+  try {
+    await step.body(createVerbs(run, step))
+    run.openGate(step)
+    const changes = run.changes.get(step.id) ?? 0
+    reporter.state(
+      step.id,
+      'done',
+      changes ? `${changes} change${changes > 1 ? 's' : ''}${run.plan ? ' to make' : ''}` : 'nothing to change',
+    )
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    if (error instanceof Skipped) {
+      run.openGate(step)
+      return reporter.state(step.id, 'skipped', error.message)
+    }
+    run.openGate(step, new Blocked(`${step.id} did not finish`))
+    if (error instanceof Blocked) return reporter.state(step.id, 'blocked', error.message)
+    failures.set(step.id, error)
+    reporter.state(step.id, 'failed', error.message.split('\n')[0] ?? '')
+  }
+}
+
+function listenForSignals(run: Run): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      const code = signal === 'SIGINT' ? 130 : 143
+      if (run.stopping) {
+        signalChildren('SIGKILL')
+        process.exit(code)
+      }
+      run.stopping = signal
+      run.reporter.notice('stopping: what is under way is brought to an end (once more to kill it)')
+      signalChildren('SIGTERM')
+      setTimeout(() => {
+        signalChildren('SIGKILL')
+        process.exit(code)
+      }, 30_000).unref() // helm needs a moment to write that it was interrupted
+    })
+  }
+}
+
+function account(run: Run, failures: ReadonlyMap<string, Error>, took: number, json: boolean): number {
+  const code = run.stopping ? (run.stopping === 'SIGINT' ? 130 : 143) : failures.size ? exit.failed : exit.done
+  const changes = [...run.changes.values()].reduce((sum, n) => sum + n, 0)
+  const counts = countVerdicts(run.verdicts)
+  const problems = Object.fromEntries(
+    [...failures].map(([id, error]) => [
+      id,
+      { what: error.message, ...(error instanceof HomelabError ? { why: error.why, fix: error.fix } : {}) },
+    ]),
+  )
+  const summary = redact(
+    JSON.stringify({
+      event: 'summary',
+      code,
+      plan: run.plan,
+      changes,
+      milliseconds: took,
+      verdicts: run.verdicts,
+      standIns: run.standIns,
+      problems,
+    }),
+  )
+  // A program that shows our output to a person can still have the account (the rehearsal does).
+  if (process.env.HOMELAB_SUMMARY_FD) writeSync(Number(process.env.HOMELAB_SUMMARY_FD), summary)
+  if (json) {
+    print(summary)
+    return code
+  }
+  for (const [id, error] of failures) {
+    const known =
+      error instanceof HomelabError
+        ? error
+        : new HomelabError({ what: error.stack ?? error.message, why: 'this is a mistake in the scripts' })
+    print(
+      `\n${describe({ what: `${id}: ${known.what}`, ...(known.why ? { why: known.why } : {}), ...(known.fix ? { fix: known.fix } : {}) })}`,
+    )
+  }
+  if (run.standIns.length) print(`\nStand-in charts: ${run.standIns.join(', ')}. The real ones need a network.`)
+  const what = run.plan
+    ? `${changes} change${changes === 1 ? '' : 's'} to make, nothing written`
+    : `${changes} change${changes === 1 ? '' : 's'}`
+  const checks = run.verdicts.length ? `; checks: ${counts}` : ''
+  const next = failures.size
+    ? `next: mend the cause, then run the same command again (what is done is kept)`
+    : run.plan
+      ? 'next: the same command without --plan'
+      : 'next: make status'
+  print(`\n${failures.size ? paint('red', '✗') : paint('green', '✓')} ${what} in ${seconds(took)}${checks}\n  ${next}`)
+  return code
+}

@@ -1,0 +1,56 @@
+// What our user asked of a sandbox's API server, from its audit log.
+import { readFileSync } from 'node:fs'
+import { textAt } from '../k8s.ts'
+
+const owner = 'homelab-owner'
+const mutating = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
+
+// Questions in the form of a write: they change nothing.
+const questions = new Set([
+  'selfsubjectaccessreviews',
+  'selfsubjectrulesreviews',
+  'selfsubjectreviews',
+  'subjectaccessreviews',
+  'tokenreviews',
+])
+
+export interface AuditedWrite {
+  verb: string
+  /** `configmaps adguard/homelab-rewrite` */
+  object: string
+}
+
+/**
+ * The writes of the scripts (of all that ran as our user), dry runs and access reviews aside.
+ * @param from a position in the log (bytes), from `auditPosition`
+ */
+export function ownWrites(auditLog: string, from = 0): AuditedWrite[] {
+  const text = readFileSync(auditLog).subarray(from).toString()
+  return text
+    .split('\n')
+    .filter(line => line !== '')
+    .flatMap(line => {
+      const event: unknown = JSON.parse(line)
+      const verb = textAt(event, 'verb') ?? ''
+      const resource = textAt(event, 'objectRef', 'resource') ?? ''
+      const ours = textAt(event, 'impersonatedUser', 'username') === owner
+      if (
+        !ours ||
+        !mutating.has(verb) ||
+        questions.has(resource) ||
+        /[?&]dryRun=/.test(textAt(event, 'requestURI') ?? '')
+      )
+        return []
+      // A port-forward is a "create" of a connection.
+      if (textAt(event, 'objectRef', 'subresource') === 'portforward') return []
+      const namespace = textAt(event, 'objectRef', 'namespace')
+      return [
+        { verb, object: `${resource} ${namespace ? `${namespace}/` : ''}${textAt(event, 'objectRef', 'name') ?? ''}` },
+      ]
+    })
+}
+
+/** Where the log ends now, in bytes. */
+export function auditPosition(auditLog: string): number {
+  return readFileSync(auditLog).byteLength
+}

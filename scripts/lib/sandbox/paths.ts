@@ -1,0 +1,23 @@
+// Where the sandbox keeps things on this machine.
+import { createHash } from 'node:crypto'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The checkout's infrastructure/sandbox folder. */
+export const sources = fileURLToPath(new URL('../../../infrastructure/sandbox/', import.meta.url))
+
+const cache = () => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'homelab')
+
+/** Built programs, one folder for each state of the sources. */
+export const programsRoot = () => join(cache(), 'programs')
+
+/** Running sandboxes, one folder each. `HOMELAB_SANDBOX_DIR` moves them. */
+export const sandboxesRoot = () => resolve(process.env.HOMELAB_SANDBOX_DIR || join(cache(), 'sandboxes'))
+
+/** The egress proxy's Unix socket: in the sandbox's folder, unless that makes it longer than the system allows (104 bytes). */
+export function egressSocket(dir: string): string {
+  const path = join(dir, 'egress.sock')
+  if (Buffer.byteLength(path) < 100) return path
+  return `/tmp/homelab-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}.sock`
+}

@@ -1,0 +1,324 @@
+// Every key of .env: the single source of validation, types, .env.example and CONFIGURATION.md.
+import * as v from 'valibot'
+import { type Flaw, isFlaw } from './network.ts'
+import { gitRepository } from './site-git.ts'
+import * as read from './site-values.ts'
+
+export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git'
+
+/** The groups in the order in which people read them. */
+export const groups: Record<Group, { title: string; about: string }> = {
+  required: { title: 'To fill in', about: 'the three facts that nobody can guess.' },
+  cluster: { title: 'Cluster', about: 'how the scripts reach it.' },
+  network: { title: 'Network', about: 'the addresses that the platform takes or avoids.' },
+  certificates: {
+    title: 'Certificates',
+    about: 'without these the lab signs its own (make trust-ca). On the way to Let’s Encrypt, staging comes first.',
+  },
+  platform: { title: 'Platform', about: 'what is installed, and where its data lies.' },
+  git: { title: 'Git', about: 'where Argo CD reads the applications from.' },
+}
+
+export interface About {
+  group: Group
+  /** One sentence, without final stop. */
+  about: string
+  example: string
+  /** Taken when the key is absent. */
+  default?: string
+  /** The default in words, where it is worked out from something else. */
+  otherwise?: string
+  secret?: true
+}
+
+// valibot's issues carry one text; a problem has two parts, and neither contains this.
+const separator = '\n'
+
+/** A key that must be there. */
+function required<T>(about: About, toValue: (text: string) => T | Flaw) {
+  return v.pipe(
+    v.string(),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const value = toValue(dataset.value)
+      if (!isFlaw(value)) return value
+      addIssue({ message: value.problem + separator + value.fix })
+      return NEVER
+    }),
+    v.metadata({ ...about }),
+  )
+}
+
+/** A key that may be left out. */
+function optional<T>(about: About, toValue: (text: string) => T | Flaw) {
+  return v.optional(required(about, toValue))
+}
+
+/** A key with a default of its own. */
+function preset<T>(about: About & { default: string }, toValue: (text: string) => T | Flaw) {
+  return v.optional(required(about, toValue), about.default)
+}
+
+const uid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const base64 = /^(?=.{8})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const keyName = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/
+
+export const schema = v.strictObject({
+  DOMAIN: required(
+    {
+      group: 'required',
+      about: 'The lab’s domain, under which everything is served',
+      example: 'lab.home.arpa',
+    },
+    read.domain,
+  ),
+  METALLB_POOL: required(
+    {
+      group: 'required',
+      about: 'Three or more free addresses of your network, outside the DHCP range',
+      example: '192.168.1.200-192.168.1.220',
+    },
+    read.lanRange,
+  ),
+  KUBE_CONTEXT: optional(
+    {
+      group: 'required',
+      about: 'The cluster’s context, from kubectl config get-contexts',
+      example: 'homelab',
+      otherwise: 'the cluster is shown and asked for once',
+    },
+    read.oneLine,
+  ),
+
+  KUBECONFIG: optional(
+    {
+      group: 'cluster',
+      about: 'The kubeconfig file',
+      example: '~/.kube/homelab',
+      otherwise: '$KUBECONFIG, else ~/.kube/config',
+    },
+    read.localFile,
+  ),
+  CLUSTER_UID: optional(
+    {
+      group: 'cluster',
+      about: 'UID of the cluster’s kube-system namespace: another cluster is refused',
+      example: '7f0c2b1e-5a3d-4c55-9a0e-2d4b8f6c1a90',
+      otherwise: 'written here when you confirm the cluster',
+    },
+    read.matching(uid, 'a UID', "kubectl get namespace kube-system -o jsonpath='{.metadata.uid}'"),
+  ),
+
+  TRAEFIK_IP: optional(
+    {
+      group: 'network',
+      about: 'Traefik’s address, to which every name of the domain leads',
+      example: '192.168.1.200',
+      otherwise: 'the first free address of the pool',
+    },
+    read.lanAddress,
+  ),
+  ADGUARD_IPS: optional(
+    {
+      group: 'network',
+      about: 'The addresses of the two DNS servers, which your router hands out',
+      example: '192.168.1.201,192.168.1.202',
+      otherwise: 'the next two free addresses of the pool',
+    },
+    read.addressPair,
+  ),
+  GATEWAY_IP: optional(
+    { group: 'network', about: 'Your router’s address: the pool must not contain it', example: '192.168.1.1' },
+    read.lanAddress,
+  ),
+  DHCP_RANGE: optional(
+    {
+      group: 'network',
+      about: 'Your router’s DHCP range: the pool must not overlap it',
+      example: '192.168.1.50-192.168.1.150',
+    },
+    read.lanRange,
+  ),
+  DNS_UPSTREAMS: preset(
+    {
+      group: 'network',
+      about: 'The DNS servers that AdGuard Home asks, by address',
+      example: '9.9.9.9,1.1.1.1',
+      default: '9.9.9.9,1.1.1.1',
+    },
+    read.dnsServers,
+  ),
+
+  TLS_ISSUER: preset(
+    {
+      group: 'certificates',
+      about: 'Who signs the certificates: internal-ca, letsencrypt-staging or letsencrypt',
+      example: 'letsencrypt-staging',
+      default: 'internal-ca',
+    },
+    read.oneOf(['internal-ca', 'letsencrypt-staging', 'letsencrypt']),
+  ),
+  ACME_EMAIL: optional(
+    {
+      group: 'certificates',
+      about: 'Let’s Encrypt writes here when something is wrong',
+      example: 'you@your-provider.net',
+    },
+    read.email,
+  ),
+  DNS_PROVIDER: preset(
+    {
+      group: 'certificates',
+      about: 'Who serves the domain, for the DNS-01 proof: none, cloudflare, rfc2136 or digitalocean',
+      example: 'cloudflare',
+      default: 'none',
+    },
+    read.oneOf(['none', 'cloudflare', 'rfc2136', 'digitalocean']),
+  ),
+  CLOUDFLARE_API_TOKEN: optional(
+    {
+      group: 'certificates',
+      about: 'A token with Zone:Read and DNS:Edit for the domain’s zone, not the global key',
+      example: '40 characters',
+      secret: true,
+    },
+    read.cloudflareToken,
+  ),
+  RFC2136_NAMESERVER: optional(
+    {
+      group: 'certificates',
+      about: 'The server that takes DNS updates, with :port if it is not 53',
+      example: '192.168.1.53',
+    },
+    read.nameserver,
+  ),
+  RFC2136_TSIG_KEY_NAME: optional(
+    { group: 'certificates', about: 'The name of the TSIG key', example: 'homelab-acme' },
+    read.matching(keyName, 'the name of a TSIG key', 'copy it from the server’s key file'),
+  ),
+  RFC2136_TSIG_ALGORITHM: preset(
+    {
+      group: 'certificates',
+      about: 'HMACSHA256, HMACSHA512, HMACSHA1 or HMACMD5',
+      example: 'HMACSHA512',
+      default: 'HMACSHA256',
+    },
+    read.tsigAlgorithm,
+  ),
+  RFC2136_TSIG_SECRET: optional(
+    { group: 'certificates', about: 'The TSIG key itself, in base64', example: 'base64', secret: true },
+    read.matching(base64, 'base64 of a TSIG key', 'copy the secret from the server’s key file, with its = at the end'),
+  ),
+  DIGITALOCEAN_TOKEN: optional(
+    { group: 'certificates', about: 'A token with write access to domains', example: 'dop_v1_…', secret: true },
+    read.matching(
+      /^(do[op]_v1_)?[0-9a-f]{64}$/,
+      'a DigitalOcean token (dop_v1_ and 64 digits)',
+      'make one under API > Tokens',
+    ),
+  ),
+
+  RANCHER: preset(
+    { group: 'platform', about: 'Whether Rancher is installed: true or false', example: 'false', default: 'true' },
+    read.onOff,
+  ),
+  STORAGE_PATH: preset(
+    {
+      group: 'platform',
+      about: 'The folder on each node in which volumes lie',
+      example: '/mnt/data/local-path-provisioner',
+      default: '/opt/local-path-provisioner',
+    },
+    read.nodePath,
+  ),
+  TIMEZONE: preset(
+    {
+      group: 'platform',
+      about: 'Time zone of logs and schedules, an IANA name',
+      example: 'Europe/Berlin',
+      default: 'Etc/UTC',
+    },
+    read.timezone,
+  ),
+
+  GIT_REPOSITORY: optional(
+    {
+      group: 'git',
+      about: 'Your fork of this repository, as the cluster reaches it',
+      example: 'https://github.com/you/homelab.git',
+      otherwise: 'the checkout’s remote `origin`; its SSH form as https while no key is given',
+    },
+    gitRepository,
+  ),
+  GIT_REVISION: optional(
+    {
+      group: 'git',
+      about: 'The branch, tag or commit that the cluster follows',
+      example: 'main',
+      otherwise: 'the branch that is checked out, else main',
+    },
+    read.gitRevision,
+  ),
+  GIT_PATH: optional(
+    {
+      group: 'git',
+      about: 'The environment’s folder in the repository',
+      example: 'gitops/environments/prod',
+      otherwise: 'gitops/environments/ENV',
+    },
+    read.gitPath,
+  ),
+  GIT_USERNAME: optional(
+    {
+      group: 'git',
+      about: 'User name that goes with GIT_TOKEN',
+      example: 'you',
+      otherwise: 'git, which GitHub and GitLab accept',
+    },
+    read.oneLine,
+  ),
+  GIT_TOKEN: optional(
+    {
+      group: 'git',
+      about: 'Token or password for reading a private repository by https',
+      example: 'github_pat_…',
+      secret: true,
+    },
+    text => text,
+  ),
+  GIT_SSH_KEY_FILE: optional(
+    {
+      group: 'git',
+      about: 'File of a deploy key without passphrase, for a private repository by SSH',
+      example: '~/.ssh/homelab-deploy',
+    },
+    read.localFile,
+  ),
+})
+
+export type Key = keyof typeof schema.entries
+/** Every key's value, as code uses it. */
+export type Values = v.InferOutput<typeof schema>
+
+export const keys = Object.keys(schema.entries) as Key[]
+
+/** What the documentation says about a key. */
+export function about(key: Key): About {
+  const entry = schema.entries[key]
+  return v.getMetadata('wrapped' in entry ? entry.wrapped : entry) as unknown as About
+}
+
+export const isRequired = (key: Key): boolean => !('wrapped' in schema.entries[key])
+
+/** The keys whose values are never printed. */
+export const secretKeys: ReadonlySet<string> = new Set(keys.filter(key => about(key).secret))
+
+/**
+ * One key's value.
+ * @param text undefined when the key is absent
+ */
+export function readKey(key: Key, text: string | undefined): { value: unknown } | Flaw {
+  const read = v.safeParse(schema.entries[key] as v.GenericSchema<unknown, unknown>, text)
+  if (read.success) return { value: read.output }
+  const [problem = '', fix = ''] = read.issues[0].message.split(separator)
+  return { problem, fix }
+}

@@ -1,0 +1,282 @@
+// How the text of one key becomes its value, or the flaw that the owner reads. Pure; what needs two keys is in site-rules.ts.
+import { codePoint, forbiddenCharacter } from './env-file.ts'
+import {
+  type AddressRange,
+  type Flaw,
+  isFlaw,
+  parseAddress,
+  parseDnsServer,
+  parseRange,
+  unusableOnLan,
+} from './network.ts'
+
+type Result<T> = T | Flaw
+
+/** The three values that a fresh copy of .env.example holds, to be replaced. */
+export const placeholders: ReadonlyMap<string, string> = new Map([
+  ['DOMAIN', 'home.example.com'],
+  ['METALLB_POOL', '192.168.x.200-192.168.x.220'],
+  ['KUBE_CONTEXT', 'name-of-your-context'],
+])
+
+/** A value as messages show it: quoted, short, and never with the credentials of a URL. */
+export function shown(text: string): string {
+  const safe = text.replace(/\/\/[^/]*@/, '//…@')
+  return JSON.stringify(safe.length > 60 ? `${safe.slice(0, 60)}…` : safe)
+}
+
+/** Lower-case host name of two labels or more, in ASCII. */
+export function domain(text: string): Result<string> {
+  const bare = text
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/[/?#].*$/, '')
+    .replace(/^\*\./, '')
+    .replace(/:\d+$/, '')
+    .replace(/\.$/, '')
+  const fix = `DOMAIN=${/^[\w.-]+\.[\w-]+$/.test(bare) ? bare.toLowerCase() : 'lab.home.arpa'}`
+  if (text.includes('/') || text.includes(':'))
+    return { problem: `${shown(text)} is not a host name only, no scheme/slash/port`, fix }
+  if (text.startsWith('*')) return { problem: `${shown(text)}: write it without wildcard`, fix }
+  if (text.endsWith('.')) return { problem: `${shown(text)} ends in a dot`, fix }
+  const odd = /[^\x20-\x7e]/u.exec(text)?.[0]
+  if (odd)
+    return {
+      problem: `${codePoint(odd)} not allowed in a host name`,
+      fix: 'use a–z, 0–9 and hyphens (for other scripts the xn-- form)',
+    }
+  if (parseAddress(text) !== undefined)
+    return { problem: `${text} is an address, not a name`, fix: 'DOMAIN=lab.home.arpa' }
+  // adguard-1. goes in front, and 253 characters is the limit of DNS.
+  if (text.length > 243) return { problem: 'longer than 243 characters', fix: 'choose a shorter name' }
+  const labels = text.toLowerCase().split('.')
+  for (const [i, label] of labels.entries()) {
+    const flaw = labelFlaw(label)
+    if (flaw)
+      return {
+        problem: `label ${i + 1} of ${shown(text)}: ${flaw}`,
+        fix: 'use names of a–z, 0–9 and inner hyphens, joined by dots',
+      }
+  }
+  if (labels.length === 1)
+    return {
+      problem: `${shown(text)} is a single label, and browsers refuse a certificate for *.${text}`,
+      fix: `DOMAIN=${text}.home.arpa`,
+    }
+  return labels.join('.')
+}
+
+function labelFlaw(label: string): string | undefined {
+  if (label === '') return 'empty'
+  if (label.length > 63) return 'longer than 63 characters'
+  if (label.startsWith('-') || label.endsWith('-')) return 'begins or ends with a hyphen'
+  const odd = /[^a-z0-9-]/.exec(label)?.[0]
+  return odd ? `${odd === ' ' ? 'a space' : `"${odd}"`} not allowed` : undefined
+}
+
+/** A private IPv4 address. */
+export function lanAddress(text: string): Result<number> {
+  const address = parseAddress(text)
+  if (address === undefined)
+    return {
+      problem: `${shown(text)} is not an IPv4 address`,
+      fix: 'write four numbers from 0 to 255, such as 192.168.1.200',
+    }
+  const reason = unusableOnLan(address)
+  if (reason)
+    return { problem: `${text} is not usable on a LAN (${reason})`, fix: 'use 192.168.x.x, 10.x.x.x or 172.16–31.x.x' }
+  return address
+}
+
+/** A range of private IPv4 addresses. */
+export function lanRange(text: string): Result<AddressRange> {
+  const range = parseRange(text)
+  if (isFlaw(range)) return range
+  for (const address of [range.first, range.last]) {
+    const reason = unusableOnLan(address)
+    if (reason)
+      return {
+        problem: `${shown(text)} is not usable on a LAN (${reason})`,
+        fix: 'use a part of your own network, 192.168.x.x, 10.x.x.x or 172.16–31.x.x',
+      }
+  }
+  // Both ends are private; only a range across two private blocks can still be larger than one of them.
+  if (range.size > 65_536)
+    return { problem: `${shown(text)} has ${range.size} addresses`, fix: 'a lab needs about twenty' }
+  return range
+}
+
+/** The parts of a comma-separated list, trimmed. */
+const list = (text: string): string[] => text.split(',').map(part => part.trim())
+
+export function addressPair(text: string): Result<readonly [number, number]> {
+  const parts = list(text)
+  const [one, two] = parts
+  if (parts.length !== 2 || one === undefined || two === undefined)
+    return {
+      problem: `needs 2 addresses, has ${parts.length}`,
+      fix: 'one for each AdGuard Home instance, such as 192.168.1.201,192.168.1.202',
+    }
+  const [first, second] = [lanAddress(one), lanAddress(two)]
+  if (isFlaw(first)) return first
+  if (isFlaw(second)) return second
+  if (first === second) return { problem: `${one} used by both instances`, fix: 'give two different addresses' }
+  return [first, second]
+}
+
+export function dnsServers(text: string): Result<readonly string[]> {
+  const servers: string[] = []
+  for (const part of list(text)) {
+    const server = parseDnsServer(part)
+    if (isFlaw(server)) return server
+    servers.push(server)
+  }
+  return [...new Set(servers)]
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(words: readonly W[]): (text: string) => Result<W> {
+  return text =>
+    words.find(word => word === text) ?? { problem: `${shown(text)} is unknown`, fix: `one of ${words.join(', ')}` }
+}
+
+export function onOff(text: string): Result<boolean> {
+  if (/^true$/i.test(text)) return true
+  if (/^false$/i.test(text)) return false
+  const off = /^(no|off|0|n|none|disabled)$/i.test(text)
+  return {
+    problem: `${shown(text)} is neither true nor false`,
+    fix: `write ${off ? 'false' : 'true'}${off ? '' : ' or false'}`,
+  }
+}
+
+export function email(text: string): Result<string> {
+  const host = /^[^\s@"'<>,;]+@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})$/i.exec(text)?.[1]?.toLowerCase()
+  if (!host || /\.\.|^\.|\.@/.test(text))
+    return {
+      problem: `${shown(text)} is not an e-mail address`,
+      fix: 'write an address that you read, such as you@your-provider.net',
+    }
+  if (/(^|\.)example\.(com|net|org)$/.test(host))
+    return {
+      problem: `Let's Encrypt forbids ${host.split('.').slice(-2).join('.')}`,
+      fix: 'write an address that you read',
+    }
+  return text
+}
+
+/** A path in the file system of a node. */
+export function nodePath(text: string): Result<string> {
+  const path = text.replace(/(?<=.)\/+$/, '')
+  if (!path.startsWith('/'))
+    return {
+      problem: `${shown(text)} is not an absolute path`,
+      fix: 'begin with /, such as /opt/local-path-provisioner',
+    }
+  if (!/^[A-Za-z0-9._/-]+$/.test(path))
+    return { problem: `${shown(text)} has characters other than A–Z a–z 0–9 . _ - /`, fix: 'choose a plain path' }
+  if (/(^|\/)\.{1,2}(\/|$)|\/\//.test(path))
+    return { problem: `${shown(text)} has empty, . or .. parts`, fix: 'write the path in full' }
+  if (
+    /^\/((etc|proc|sys|dev|boot|bin|sbin|lib|lib64|usr|run|tmp|root)(\/|$)|(opt|var|home|srv|mnt|media)?$)/.test(path)
+  )
+    return {
+      problem: `${shown(text)} is a place of the system itself`,
+      fix: 'choose a folder of its own, such as /opt/local-path-provisioner',
+    }
+  return path
+}
+
+export function timezone(text: string): Result<string> {
+  const fix = 'write an IANA name, such as Europe/Berlin'
+  if (!/^[A-Za-z]+[A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(text))
+    return { problem: `${shown(text)} is not an IANA name of a time zone`, fix }
+  try {
+    const known = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
+    // Files of the time zone database are looked up by exact case on Linux; JavaScript does not mind.
+    if (known !== text && known.toLowerCase() === text.toLowerCase())
+      return { problem: `${shown(text)} differs from the IANA name in its letters`, fix: `write ${known}` }
+    return text
+  } catch {
+    return { problem: `${shown(text)} is not an IANA name of a time zone`, fix }
+  }
+}
+
+/** Any text of one line without invisible characters; what it means is somebody else's decision. */
+export function oneLine(text: string): Result<string> {
+  const hidden = text.includes('\n') ? 'a line break' : forbiddenCharacter(text)
+  if (hidden) return { problem: `has ${hidden}`, fix: 'write it on one line' }
+  if (text.startsWith('-')) return { problem: `${shown(text)} begins with a hyphen`, fix: 'write the name itself' }
+  return text
+}
+
+/** Text that must look like `pattern`. Nothing of the value is shown, so it serves for secrets too. */
+export function matching(pattern: RegExp, what: string, fix: string): (text: string) => Result<string> {
+  return text => (pattern.test(text) ? text : { problem: `not ${what}`, fix })
+}
+
+/** https://developers.cloudflare.com/fundamentals/api/get-started/create-token/ */
+export function cloudflareToken(text: string): Result<string> {
+  const fix = 'make a token with Zone:Read and DNS:Edit at dash.cloudflare.com/profile/api-tokens'
+  if (/^[0-9a-f]{37}$/.test(text)) return { problem: 'the global API key, not a token: it may do everything', fix }
+  if (/^bearer\s/i.test(text)) return { problem: 'begins with the word Bearer', fix: 'leave only what stands after it' }
+  return matching(/^[A-Za-z0-9_-]{40,200}$/, 'a Cloudflare API token (40 letters, digits, _ or -)', fix)(text)
+}
+
+/** `host`, `host:port`, IPv4 or `[IPv6]:port`: what cert-manager takes as RFC 2136 server. */
+export function nameserver(text: string): Result<string> {
+  const [, host = '', port = '53'] = /^(\[[0-9a-f:]+\]|[^:[\]]+)(?::(\d{1,5}))?$/i.exec(text) ?? []
+  const fix = 'write the authoritative server as address or name, with :port if it is not 53'
+  if (!/^\[|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host))
+    return { problem: `${shown(text)} is no host with or without port`, fix }
+  if (/^[\d.]+$/.test(host) && parseAddress(host) === undefined)
+    return { problem: `${shown(host)} is not an IPv4 address`, fix }
+  if (Number(port) < 1 || Number(port) > 65_535) return { problem: `port ${port} is not between 1 and 65535`, fix }
+  return text
+}
+
+const tsigAlgorithms = ['HMACMD5', 'HMACSHA1', 'HMACSHA256', 'HMACSHA512'] as const
+
+/** cert-manager's spelling, also from BIND's (`hmac-sha256`). */
+export function tsigAlgorithm(text: string): Result<string> {
+  return oneOf(tsigAlgorithms)(text.toUpperCase().replaceAll('-', ''))
+}
+
+export function gitRevision(text: string): Result<string> {
+  // git help check-ref-format
+  if (!/^[^\s~^:?*[\\-][^\s~^:?*[\\]*$/.test(text) || /\.\.|@\{|\/\/|\/$|\.lock$|\.$/.test(text))
+    return { problem: `${shown(text)} is not the name of a branch, tag or commit`, fix: 'write for example main' }
+  return text
+}
+
+export function gitPath(text: string): Result<string> {
+  const fix = 'write a path inside the repository, such as gitops/environments/prod'
+  if (text.startsWith('/') || text.startsWith('~') || text.split('/').includes('..'))
+    return { problem: `${shown(text)} must be inside the repo`, fix }
+  if (!/^[A-Za-z0-9._/-]+$/.test(text) || text.startsWith('-'))
+    return { problem: `${shown(text)} has characters other than A–Z a–z 0–9 . _ - /`, fix }
+  return text.replace(/^(\.\/)+|\/+$/g, '')
+}
+
+/** A file of this computer; `~` and paths relative to the repository are resolved by site.ts. */
+export function localFile(text: string): Result<string> {
+  if (/\$|%\w+%/.test(text))
+    return { problem: `${shown(text)}: variables are not expanded here`, fix: 'write ~ or the full path' }
+  return oneLine(text)
+}
+
+/** The known word nearest to a mistyped one (edit distance of a third of its length at most). */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known.map(one => [distance(word, one), one] as const).sort(([a], [b]) => a - b)
+  return best && best[0] <= Math.max(2, word.length / 3) ? best[1] : undefined
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, one] of [...a].entries()) {
+    const next = [i + 1]
+    for (const [j, other] of [...b].entries())
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (one === other ? 0 : 1)))
+    row = next
+  }
+  return row[b.length] ?? 0
+}

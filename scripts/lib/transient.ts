@@ -1,0 +1,96 @@
+// Which failures of kubectl and helm pass by themselves. One table for every retry.
+
+/** `retry`: try again within the budget; `stop`: no attempt will help. */
+export type ErrorClass = 'retry' | 'stop'
+
+interface Rule {
+  pattern: RegExp
+  class: ErrorClass
+  /** What the owner is told while we wait; `$1` is the first group. */
+  waiting?: string
+}
+
+// The first match counts. Wordings observed on Kubernetes 1.36 and Helm 4.3.
+const rules: readonly Rule[] = [
+  {
+    pattern: /failed calling webhook "([^"]+)".*no endpoints available/s,
+    class: 'retry',
+    waiting: 'the webhook $1 has no pod yet',
+  },
+  {
+    pattern: /failed calling webhook "([^"]+)".*unknown authority/s,
+    class: 'retry',
+    waiting: 'the webhook $1 has no certificate yet',
+  },
+  {
+    pattern:
+      /failed calling webhook "([^"]+)".*(connection refused|Service ?Unavailable|deadline exceeded|timeout|EOF|connection reset)/s,
+    class: 'retry',
+    waiting: 'the webhook $1 does not answer yet',
+  },
+  { pattern: /no matches for kind "([^"]+)"/, class: 'retry', waiting: 'the kind $1 is not served yet' },
+  {
+    pattern: /could not find the requested resource|unable to recognize/,
+    class: 'retry',
+    waiting: 'the API server does not serve the kind yet',
+  },
+  {
+    pattern:
+      /is invalid:|admission webhook "[^"]+" denied|[Ff]orbidden|Unauthorized|invalid ownership metadata|chart requires kubeVersion|execution error at|failed parsing|strict decoding error/,
+    class: 'stop',
+  },
+  {
+    pattern:
+      /connection refused|connection reset|i\/o timeout|TLS handshake timeout|unexpected EOF|client connection lost|no route to host/,
+    class: 'retry',
+    waiting: 'the API server does not answer',
+  },
+  {
+    pattern:
+      /etcdserver: (request timed out|leader changed)|too many requests|Service ?Unavailable|context deadline exceeded|no answer within/i,
+    class: 'retry',
+    waiting: 'the API server is busy',
+  },
+  {
+    pattern: /the object has been modified|AlreadyExists.*retry/,
+    class: 'retry',
+    waiting: 'somebody else writes the same object',
+  },
+]
+
+/** Classes an error text of kubectl or helm. Unknown ones stop: repeating what nobody understands hides it. */
+export function classify(stderr: string): { class: ErrorClass; waiting?: string } {
+  for (const rule of rules) {
+    const match = rule.pattern.exec(stderr)
+    if (match)
+      return rule.waiting
+        ? { class: rule.class, waiting: rule.waiting.replace('$1', match[1] ?? '') }
+        : { class: rule.class }
+  }
+  return { class: 'stop' }
+}
+
+/**
+ * Repeats `attempt` while it fails in a way that passes by itself.
+ * @param seconds the budget; when it is spent the last failure is returned
+ * @param waiting told what is being waited for, each time that it changes
+ */
+export async function retry<T extends { code: number; stderr: string }>(
+  attempt: () => Promise<T>,
+  seconds: number,
+  waiting: (what: string) => void,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000
+  let said = ''
+  for (let pause = 200; ; pause = Math.min(pause * 1.5, 2000)) {
+    const ran = await attempt()
+    if (ran.code === 0) return ran
+    const verdict = classify(ran.stderr)
+    if (verdict.class === 'stop' || Date.now() + pause > deadline) return ran
+    if (verdict.waiting && verdict.waiting !== said) {
+      said = verdict.waiting
+      waiting(said)
+    }
+    await new Promise(resolve => setTimeout(resolve, pause * (0.75 + Math.random() / 2))) // jitter: steps run side by side
+  }
+}

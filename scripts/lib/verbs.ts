@@ -1,0 +1,244 @@
+// The verbs of a step's script. Each compares, writes only what differs, says in one line what it did,
+// and can be repeated after a kill at any point. With --plan it says what it would do and writes nothing.
+import { join } from 'node:path'
+import { findChart } from './charts.ts'
+import { type Applied, nameOf } from './cluster.ts'
+import { exit, HomelabError } from './errors.ts'
+import { readManifest, readValues, type Vars } from './fill.ts'
+import { inputsOf } from './helm.ts'
+import { type K8sObject, mapAt } from './k8s.ts'
+import { root } from './root.ts'
+import type { Run } from './run.ts'
+import { generatePassword, hashPassword, Secret } from './secrets.ts'
+import type { Site } from './site.ts'
+import type { Step } from './step.ts'
+import { createVerify, type Verify } from './verify.ts'
+import { waitFor } from './wait.ts'
+
+/** A value of a Secret: given, or made once by a function that sees the keys before it. */
+export type SecretValue =
+  | string
+  | Secret
+  | ((known: Readonly<Record<string, string>>) => string | Secret | Promise<string | Secret>)
+
+export interface Verbs {
+  site: Site
+  /** True with `--plan`: whatever is not a verb must not write. */
+  plan: boolean
+  /** A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/). */
+  namespace(name: string, options: { podSecurity: 'privileged' | 'baseline' | 'restricted' }): Promise<void>
+  /**
+   * A Secret, by server-side apply from standard input. Given values are kept as given; a function's value is made
+   * once and then left alone. Returns what the Secret holds.
+   */
+  secret: SecretVerb
+  /** The objects of a YAML file, filled with the site's facts and `vars`; returns what happened to each. */
+  apply(file: string, vars?: Vars): Promise<Applied[]>
+  /** A release `namespace/name` of a pinned chart; its CRDs first. Upgraded when chart, values or cluster differ. */
+  chart(ref: string, valuesFile: string, options?: { chart?: string; vars?: Vars }): Promise<void>
+  /** Until these are healthy: `kind/namespace/name`, `kind/name`, or `workloads/NAMESPACE`. Explains itself. */
+  wait(...refs: string[]): Promise<void>
+  /** The steps that wait for this one go ahead: everything that their next lines need is installed. */
+  installed(): Promise<void>
+  /** Until another step has installed what the next line needs; alone, checks that it is there. */
+  after(...steps: string[]): Promise<void>
+  /** Looks from outside, only reads. */
+  verify: Verify
+  /** A key of an existing Secret; empty when it is not there yet and this is a plan. */
+  read(ref: string, key: string): Promise<string>
+  /** The names that YAML files may use. */
+  vars: Vars
+  /** Says what the step is at. */
+  doing(text: string): void
+  /** Says, in the past, what it has done; counted as a change unless it begins with "nothing". */
+  did(text: string): void
+  /** Ends the step here, as one that this site does not want. */
+  skip(reason: string): never
+  cluster: Run['cluster']
+}
+
+export interface SecretVerb {
+  (
+    ref: string,
+    data: Readonly<Record<string, SecretValue>>,
+    meta?: {
+      labels?: Record<string, string>
+      /** A chart takes the Secret over: once it is there it is left alone. */
+      handedOver?: boolean
+    },
+  ): Promise<Record<string, string>>
+  /** A password made once, at least 24 characters. */
+  generated(length?: number): SecretValue
+  /** The bcrypt hash of another key's password, made once. */
+  bcrypt(key: string): SecretValue
+  /** An htpasswd line of the keys `username` and `password`, made once. */
+  htpasswd(): SecretValue
+}
+
+/** Thrown by `skip`. */
+export class Skipped extends Error {}
+
+export const ourLabels = { 'app.kubernetes.io/managed-by': 'homelab', 'app.kubernetes.io/part-of': 'homelab' } as const
+
+/** The verbs as one step of one run uses them. */
+export function createVerbs(run: Run, step: Step): Verbs {
+  const { cluster, reporter, site, plan } = run
+  const doing = (text: string) => {
+    run.checkpoint()
+    reporter.doing(step.id, text)
+  }
+  const did = (text: string) => {
+    run.changes.set(step.id, (run.changes.get(step.id) ?? 0) + 1)
+    reporter.did(step.id, text)
+  }
+  const waiting = (what: string) => reporter.doing(step.id, `waiting: ${what}`)
+
+  const write = async (objects: readonly K8sObject[], manager?: string): Promise<Applied[]> => {
+    const applied = await cluster.apply(objects, { plan, waiting, patience: 180, ...(manager ? { manager } : {}) })
+    for (const one of applied) tell(one)
+    return applied
+  }
+  const tell = ({ object, result, changes }: Applied) => {
+    if (result === 'unchanged') return
+    const secret = object.kind === 'Secret'
+    const detail = changes
+      .slice(0, 3)
+      .map(({ path, from, to }) => (secret ? tail(path) : `${tail(path)}: ${from} → ${to}`))
+    const more = changes.length > 3 ? `, ${changes.length - 3} more` : ''
+    did(
+      `${result === 'created' ? '+' : '~'} ${nameOf(object)}${detail.length ? `  (${detail.join(', ')}${more})` : ''}`,
+    )
+  }
+
+  const secret = async (...[ref, data, meta = {}]: Parameters<SecretVerb>): Promise<Record<string, string>> => {
+    doing(`secret ${ref}`)
+    const [namespace = '', name = ''] = ref.split('/')
+    const found = cluster.newNamespaces.has(namespace) ? undefined : await cluster.find(`secret/${ref}`)
+    const known = Object.fromEntries(
+      Object.entries(mapAt(found, 'data')).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+    )
+    if (found && meta.handedOver) return known
+    for (const [key, value] of Object.entries(data)) {
+      if (typeof value === 'function') known[key] ??= reveal(await value(known))
+      else known[key] = reveal(value)
+    }
+    const wanted = Object.fromEntries(
+      Object.keys(data).map(key => [key, Buffer.from(known[key] ?? '').toString('base64')]),
+    )
+    for (const value of Object.values(known)) if (value.length >= 16) new Secret(value) // hidden from output from here on
+    await write([
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: {
+          name,
+          namespace,
+          labels: { ...ourLabels, ...meta.labels },
+        },
+        type: 'Opaque',
+        data: wanted,
+      },
+    ])
+    return known
+  }
+
+  return {
+    site,
+    plan,
+    cluster,
+    vars: run.vars,
+    doing,
+    did,
+    verify: createVerify(run, step),
+    secret: Object.assign(secret, {
+      generated: (length?: number) => () => generatePassword(length),
+      bcrypt:
+        (key: string): SecretValue =>
+        known =>
+          hashPassword(known[key] ?? ''),
+      htpasswd: (): SecretValue => async known => `${known.username}:${await hashPassword(known.password ?? '')}`,
+    }),
+
+    async namespace(name, { podSecurity }) {
+      doing(`namespace ${name}`)
+      const labels = {
+        ...ourLabels,
+        'pod-security.kubernetes.io/enforce': podSecurity,
+        'pod-security.kubernetes.io/warn': podSecurity,
+      }
+      await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }])
+    },
+
+    async apply(file, vars = {}) {
+      doing(file.replace('infrastructure/platform/', ''))
+      return write(readManifest(join(root, file), { ...run.vars, ...vars }))
+    },
+
+    async chart(ref, valuesFile, { chart: chartName, vars = {} } = {}) {
+      const [namespace = '', name = ''] = ref.split('/')
+      doing(`chart ${name}`)
+      const { helm } = run
+      const values = readValues(join(root, valuesFile), { ...run.vars, ...vars })
+      const [chart, release] = await Promise.all([
+        findChart(chartName ?? name, run.chartSource),
+        helm.release(namespace, name),
+      ])
+      run.noteChart(chart)
+      const crds = await helm.crds(chart)
+      if (crds.length) await write(crds)
+      const inputs = inputsOf(chart, values, run.kubernetes)
+      const current = release?.status === 'deployed' && release.inputs === inputs
+      if (current || plan) {
+        const objects = current ? release.manifest : await helm.render(namespace, name, chart, values)
+        if (!release) return did(`+ release ${name} ${chart.version}  (${objects.length} objects)`)
+        const drift = (await cluster.apply(objects, { plan: true, manager: 'helm' })).filter(
+          one => one.result !== 'unchanged',
+        )
+        if (plan) for (const one of drift) tell(one)
+        if (!drift.length || plan) return
+      }
+      doing(`installing ${name} ${chart.version}`)
+      await helm.upgrade(namespace, name, chart, values, inputs, waiting)
+      did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
+    },
+
+    async read(ref, key) {
+      const value = mapAt(await cluster.find(`secret/${ref}`), 'data')[key]
+      if (value === undefined && !plan)
+        throw stepFailure(step, `the Secret ${ref} has no ${key}`, 'an earlier step makes it')
+      return Buffer.from(value ?? '', 'base64').toString()
+    },
+
+    async installed() {
+      run.openGate(step)
+    },
+
+    async wait(...refs) {
+      if (plan) return
+      await Promise.all(refs.map(ref => waitFor(run, step, ref)))
+    },
+
+    async after(...others) {
+      if (plan) return
+      await Promise.all(others.map(other => run.gate(step, other)))
+    },
+
+    skip(reason) {
+      throw new Skipped(reason)
+    },
+  }
+}
+
+/** The end of a field's path says which it is. */
+function tail(path: string): string {
+  return path.length > 50 ? `…${path.slice(-48)}` : path
+}
+
+function reveal(value: string | Secret): string {
+  return value instanceof Secret ? value.reveal() : value
+}
+
+/** For a step whose own check fails: an error that names the file to run again. */
+export function stepFailure(step: Step, what: string, why: string, fix?: string): HomelabError {
+  return new HomelabError({ what, why, fix: fix ?? `./bootstrap/${step.id}.ts --debug`, code: exit.failed })
+}

@@ -1,0 +1,29 @@
+// What a check is worth: shown for real, filled in by the sandbox, or not to be seen from here.
+import { parseRef } from './cluster.ts'
+import type { Run } from './run.ts'
+import type { Step } from './step.ts'
+
+export type Worth = 'proven' | 'assumed' | 'not measurable here'
+
+export interface Verdict {
+  step: string
+  /** What was checked, for people: `https://argocd.lab.home.arpa redirects from http`. */
+  check: string
+  worth: Worth
+}
+
+// What a real controller did is proven wherever it happens. What only kubelets can do, the sandbox fills in.
+const filledIn = /^(workloads|deployment|statefulset|daemonset|pod|job)$/
+
+/** Records that `ref` was seen healthy. */
+export function addVerdict(run: Run, step: Step, ref: string): void {
+  const assumed = run.site.sandbox !== undefined && filledIn.test(parseRef(ref).kind)
+  run.verdicts.push({ step: step.id, check: `${ref} is ready`, worth: assumed ? 'assumed' : 'proven' })
+}
+
+/** `12 proven, 5 assumed, 3 not measurable here` */
+export function countVerdicts(verdicts: readonly Verdict[]): string {
+  return (['proven', 'assumed', 'not measurable here'] as const)
+    .map(worth => `${verdicts.filter(verdict => verdict.worth === worth).length} ${worth}`)
+    .join(', ')
+}

@@ -1,0 +1,121 @@
+// Waiting that explains itself: what is waited for, and why it is not there yet, as soon as that is known.
+import { type Cluster, parseRef } from './cluster.ts'
+import { HomelabError } from './errors.ts'
+import { judge } from './health.ts'
+import { type Health, worst } from './judged.ts'
+import { at, type K8sObject } from './k8s.ts'
+import type { Run } from './run.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Step } from './step.ts'
+import { addVerdict } from './verdict.ts'
+
+// Image pulls over a home's line take minutes; a rehearsal pulls nothing. Seconds.
+const patience = { cluster: 900, sandbox: 90 }
+
+// Milliseconds between two looks. Every look costs a kubectl, and processor time that the pods could use.
+const pause = 400
+
+// Most things are ready within seconds; only then is it worth asking why not. Milliseconds.
+const explainAfter = 4000
+
+const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet']
+const kinds =
+  'deployments.apps,statefulsets.apps,daemonsets.apps,replicasets.apps,pods,persistentvolumeclaims,services,storageclasses.storage.k8s.io,nodes'
+const known = [...workloadKinds, 'ReplicaSet', 'Pod', 'PersistentVolumeClaim', 'Service', 'StorageClass', 'Node']
+
+/** Reads the cluster's workloads for everybody who waits: one call at a time, whoever asks. */
+export class Snapshots {
+  readonly #cluster: Cluster
+  #next: Promise<Snapshot> | undefined
+  #explain = false
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  /**
+   * A snapshot that was begun after this call (the caller has just written something).
+   * @param explain with the warnings of the cluster's events: the cause of what has not happened yet
+   */
+  fresh(explain: boolean): Promise<Snapshot> {
+    this.#explain ||= explain
+    this.#next ??= new Promise<Snapshot>((resolve, reject) => {
+      setTimeout(() => {
+        this.#next = undefined
+        this.#read().then(resolve, reject)
+      }, pause)
+    })
+    return this.#next
+  }
+
+  async #read(): Promise<Snapshot> {
+    const warnings = this.#explain ? this.#cluster.get(['events', '-A', '--field-selector', 'type=Warning']) : []
+    this.#explain = false
+    const objects = await this.#cluster.get([kinds, '-A'])
+    return new Snapshot([...objects, ...(await warnings)], { known })
+  }
+}
+
+/**
+ * Waits until something is healthy: `workloads/NAMESPACE` for all that run in a namespace, else `kind/name` or
+ * `kind/namespace/name`.
+ * @throws HomelabError with the cause when the time is over
+ */
+export async function waitFor(run: Run, step: Step, ref: string): Promise<void> {
+  const limit = run.site.sandbox ? patience.sandbox : patience.cluster
+  const started = Date.now()
+  const deadline = started + limit * 1000
+  for (;;) {
+    run.checkpoint()
+    const health = await look(run, ref, Date.now() - started > explainAfter)
+    if (health.state === 'ready') {
+      addVerdict(run, step, ref)
+      return
+    }
+    run.reporter.doing(step.id, `waiting for ${ref}${health.cause ? `: ${health.cause}` : ''}`)
+    if (Date.now() > deadline)
+      throw new HomelabError({
+        what: `${ref} is not ready after ${limit} s`,
+        why: health.cause ?? 'no cause is known',
+        fix: health.fix ?? `./bootstrap/${step.id}.ts goes on from here; make status shows the whole`,
+      })
+    if (!isWorkload(ref)) await new Promise(resolve => setTimeout(resolve, pause))
+  }
+}
+
+function isWorkload(ref: string): boolean {
+  return /^(workloads|deployment|statefulset|daemonset|service)\//.test(ref)
+}
+
+async function look(run: Run, ref: string, explain: boolean): Promise<Health> {
+  if (!isWorkload(ref)) return judgeRef(run.cluster, ref)
+  const snapshot = await run.snapshots.fresh(explain)
+  const { kind, namespace, name } = parseRef(ref)
+  if (kind === 'workloads') {
+    const all = workloadKinds
+      .flatMap(one => snapshot.of(one))
+      .filter(object => object.metadata.namespace === name && at(object.spec, 'replicas') !== 0) // 0: meant to be off
+    return all.length ? worstOf(all, snapshot) : { state: 'missing', cause: `nothing runs in ${name} yet` }
+  }
+  const found = snapshot.objects.find(
+    object =>
+      object.kind.toLowerCase() === kind && object.metadata.namespace === namespace && object.metadata.name === name,
+  )
+  return found ? judge(found, snapshot) : { state: 'missing', cause: 'it does not exist yet' }
+}
+
+/** The health of the worst of several objects, its name in the cause. */
+function worstOf(objects: readonly K8sObject[], snapshot: Snapshot): Health {
+  const all = objects.map(object => ({ object, health: judge(object, snapshot) }))
+  const [first] = all.sort((a, b) => worst.indexOf(a.health.state) - worst.indexOf(b.health.state))
+  if (!first || first.health.state === 'ready') return { state: 'ready' }
+  const { object, health } = first
+  return { ...health, cause: `${object.metadata.name}: ${health.cause ?? health.state}` }
+}
+
+/** The health of one object by itself, read now; `missing` when it or its kind is not there. */
+export async function judgeRef(cluster: Cluster, ref: string): Promise<Health> {
+  const object = await cluster.find(ref)
+  if (!object) return { state: 'missing', cause: 'it does not exist yet' }
+  return judge(object, new Snapshot([object]))
+}

@@ -1,0 +1,136 @@
+// What an owner meets before anything is built: help, mistakes, missing tools, no network. No cluster is needed.
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { root } from '../../scripts/lib/root.ts'
+import { script } from './support.ts'
+
+const steps = ['01-storage-class', '02-metallb', '03-adguard', '04-traefik', '05-cert-manager', '06-rancher', '07-argocd', 'bootstrap-all']
+
+/** A copy of the checkout, so that a test can have a .env of its own. */
+function checkout(env?: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'homelab-checkout-'))
+  for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  if (env !== undefined) writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  return folder
+}
+
+const good = 'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\n'
+
+test('every step explains itself, from any folder', async () => {
+  for (const step of steps) {
+    const help = await script(`bootstrap/${step}.ts`, ['--help'], { cwd: tmpdir() })
+    assert.equal(help.code, 0, step)
+    assert.match(help.stdout, /usage: \.\/bootstrap\//)
+    assert.match(help.stdout, /--plan/)
+  }
+})
+
+test('a step runs through a symbolic link', async () => {
+  const link = join(mkdtempSync(join(tmpdir(), 'homelab-')), 'metallb')
+  symlinkSync(join(root, 'bootstrap/02-metallb.ts'), link)
+  assert.equal((await script(link, ['--help'])).code, 0)
+})
+
+test('an unknown option is bad usage', async () => {
+  const wrong = await script('bootstrap/02-metallb.ts', ['--plann'])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /--plann/)
+})
+
+test('a step that does not exist is named, with those that do', async () => {
+  const wrong = await script('bootstrap/bootstrap-all.ts', ['--only', '09', '--sandbox'])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /there is no step 09/)
+  assert.match(wrong.stderr, /04-traefik/)
+})
+
+test('a clone without its dependencies says what to do', async () => {
+  const folder = checkout(good)
+  rmSync(join(folder, 'node_modules'))
+  const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'))
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /dependencies are not installed[\s\S]*setup/)
+})
+
+test('without .env the next command is named', async () => {
+  const wrong = await script(join(checkout(), 'bootstrap/bootstrap-all.ts'))
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /\.env/)
+  assert.match(wrong.stderr, /install -m 600 \.env\.example \.env|make configure/)
+})
+
+test('a bad .env is one report of all its problems, each with its line, before anything else', async () => {
+  const wrong = await script(
+    join(checkout('DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=package.json\n'), 'bootstrap/bootstrap-all.ts'),
+  )
+  assert.equal(wrong.code, 2)
+  for (const line of [/\.env:1 DOMAIN: /, /\.env:2 METALLB_POOL: /, /\.env:3 RANCHERR: .*RANCHER/s]) assert.match(wrong.stderr, line)
+  assert.match(wrong.stderr, /3 problems, nothing was written/)
+  assert.doesNotMatch(wrong.stderr, /at .*\.ts:\d+/)
+})
+
+test('a cluster that does not answer is named within seconds', async () => {
+  const server = createServer(socket => socket.destroy())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const port = (server.address() as { port: number }).port
+  await new Promise(resolve => server.close(resolve)) // now the port is free: refused
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), kubeconfig(`https://127.0.0.1:${port}`), { mode: 0o600 })
+  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: withTools(), cwd: folder })
+  assert.notEqual(wrong.code, 0)
+  assert.match(wrong.stderr + wrong.stdout, /refused/)
+  assert.match(wrong.stderr + wrong.stdout, /fix {2}/)
+  assert.ok(wrong.milliseconds < 30_000, `${wrong.milliseconds} ms`)
+})
+
+test('a missing kubectl is named', async () => {
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), kubeconfig('https://127.0.0.1:1'), { mode: 0o600 })
+  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: { PATH: onlyNode() }, cwd: folder })
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /kubectl is not installed/)
+})
+
+test('without a network a real run names the chart and the host, and ends', async t => {
+  const online = await fetch('https://metallb.github.io', { signal: AbortSignal.timeout(3000) }).then(
+    () => true,
+    () => false,
+  )
+  if (online) return t.skip('this machine has a network')
+  const { findChart } = await import('../../scripts/lib/charts.ts')
+  const started = Date.now()
+  await assert.rejects(findChart('traefik', { helm: 'helm', source: 'real' }), /traefik could not be pulled from traefik\.github\.io/)
+  assert.ok(Date.now() - started < 10_000)
+})
+
+/** A PATH with node and the shell's own programs, and nothing else. */
+function onlyNode(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'homelab-path-'))
+  for (const name of ['sh', 'bash', 'env', 'dirname', 'readlink', 'ps', 'head']) symlinkSync(`/usr/bin/${name}`, join(folder, name))
+  symlinkSync(process.execPath, join(folder, 'node'))
+  return folder
+}
+
+/** The sandbox's kubectl and helm on PATH, as an owner would have them. */
+function withTools(): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), 'homelab-tools-'))
+  mkdirSync(join(folder, 'bin'))
+  return { PATH: `${process.env.HOMELAB_TEST_TOOLS ?? folder}:${process.env.PATH}` }
+}
+
+function kubeconfig(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'lab', cluster: { server, 'insecure-skip-tls-verify': false } }],
+    users: [{ name: 'me', user: { token: 'not-a-real-token' } }],
+    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me' } }],
+    'current-context': 'lab',
+  })
+}

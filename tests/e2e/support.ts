@@ -1,0 +1,104 @@
+// What the end-to-end tests share: a sandbox, and the real scripts as processes.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { Cluster } from '../../scripts/lib/cluster.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
+import { type Sandbox, sandboxDown, sandboxUp, type UpOptions } from '../../scripts/lib/sandbox/cluster.ts'
+import { parseNodes } from '../../scripts/lib/sandbox/nodes.ts'
+import type { Verdict } from '../../scripts/lib/verdict.ts'
+
+export interface Ended {
+  code: number
+  stdout: string
+  stderr: string
+  milliseconds: number
+}
+
+export interface Event {
+  event: string
+  step?: string
+  text?: string
+  state?: string
+  note?: string
+}
+
+export interface Summary {
+  code: number
+  changes: number
+  verdicts: Verdict[]
+  standIns: string[]
+  problems: Record<string, { what: string; why?: string; fix?: string }>
+}
+
+/** Runs a script of the repository (or any program) to its end. */
+export function script(
+  file: string,
+  args: readonly string[] = [],
+  options: {
+    env?: Record<string, string | undefined>
+    cwd?: string
+    stdin?: string
+    kill?: { after: RegExp; signal: NodeJS.Signals }
+  } = {},
+): Promise<Ended> {
+  const started = Date.now()
+  const child = spawn(file.startsWith('/') ? file : join(root, file), [...args], {
+    cwd: options.cwd ?? '/',
+    env: { ...process.env, NO_COLOR: '1', CHARTS: 'stand-in', ...options.env },
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  if (options.stdin !== undefined) child.stdin?.end(options.stdin)
+  let stdout = ''
+  let stderr = ''
+  let killed = false
+  child.stdout?.on('data', chunk => {
+    stdout += chunk
+    if (options.kill && !killed && options.kill.after.test(stdout)) {
+      killed = true
+      child.kill(options.kill.signal)
+    }
+  })
+  child.stderr?.on('data', chunk => {
+    stderr += chunk
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) =>
+      resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : -1), stdout, stderr, milliseconds: Date.now() - started }),
+    )
+  })
+}
+
+/** A sandbox that ends with this test process, whatever happens. */
+export function sandboxFor(name: string, options: Partial<UpOptions> = {}): Promise<Sandbox> {
+  return sandboxUp({ name, nodes: parseNodes(), report: () => {}, readyAfter: 300, ownerPid: process.pid, ...options })
+}
+
+export { sandboxDown }
+
+/** One sandbox and the scripts pointed at it. */
+export class Lab {
+  readonly sandbox: Sandbox
+  readonly cluster: Cluster
+
+  constructor(sandbox: Sandbox) {
+    this.sandbox = sandbox
+    this.cluster = new Cluster(sandbox)
+  }
+
+  /** A script on this sandbox; its events and its account. */
+  async run(file: string, args: readonly string[] = [], options: Parameters<typeof script>[2] = {}) {
+    const position = auditPosition(this.sandbox.auditLog)
+    const ended = await script(file, ['--sandbox', '--json', ...args], {
+      ...options,
+      env: { SANDBOX: this.sandbox.name, ...options.env },
+    })
+    const events = ended.stdout
+      .split('\n')
+      .filter(line => line.startsWith('{'))
+      .map(line => JSON.parse(line) as Event)
+    const summary = events.find(event => event.event === 'summary') as unknown as Summary | undefined
+    return { ...ended, events, summary, writes: ownWrites(this.sandbox.auditLog, position) }
+  }
+}

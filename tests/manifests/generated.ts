@@ -1,0 +1,22 @@
+// Names that nothing rendered holds: made by steps, by controllers at run time, or by the cluster itself.
+
+/** Secrets and ConfigMaps: `Kind namespace/name` → its keys. */
+export const generated: Readonly<Record<string, readonly string[]>> = {
+  // by the steps
+  'Secret adguard/adguard-admin': ['username', 'password', 'passwordHash'],
+  'Secret traefik/dashboard-auth': ['username', 'password'],
+  'Secret cert-manager/dns01-cloudflare': ['api-token'],
+  'Secret cert-manager/dns01-digitalocean': ['access-token'],
+  'Secret cert-manager/dns01-rfc2136': ['tsig-secret'],
+  'Secret cattle-system/bootstrap-secret': ['bootstrapPassword'],
+  'Secret cattle-system/tls-ca': ['cacerts.pem'],
+  // by MetalLB's controller
+  'Secret metallb-system/metallb-memberlist': ['secretkey'],
+  // by cert-manager's webhook
+  'Secret cert-manager/cert-manager-webhook-ca': ['ca.crt', 'tls.crt', 'tls.key'],
+  // by Argo CD's hook Job
+  'Secret argocd/argocd-redis': ['auth'],
+}
+
+/** What cert-manager writes into the Secret of each Certificate. */
+export const certificateKeys = ['ca.crt', 'tls.crt', 'tls.key'] as const

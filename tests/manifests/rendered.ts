@@ -1,0 +1,142 @@
+// Everything that the platform puts into a cluster, rendered with a sample site: what the checks in this folder look at.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { parseManifest } from '../../scripts/inventory.ts'
+import { findChart, pins } from '../../scripts/lib/charts.ts'
+import { fileText, readManifest, readValues, type Vars } from '../../scripts/lib/fill.ts'
+import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+
+/** helm, kubectl and the two real charts at hand; built when they are not there yet, with the progress on stderr. */
+export const programs = await ensurePrograms(line => process.stderr.write(`${line}\n`))
+
+/** The folder with upstream's schemas, where it lies beside the checkout. */
+export const schemas = join(root, '../shared/schemas')
+export const withoutSchemas = existsSync(schemas) ? false : '../shared/schemas is not beside this checkout'
+
+/** The names that YAML files may use, as site.ts and the steps give them. */
+export const sample: Vars = {
+  domain: 'lab.home.arpa',
+  environment: 'dev',
+  metallbPool: '192.168.77.200-192.168.77.220',
+  traefikAddress: '192.168.77.200',
+  adguardAddress1: '192.168.77.201',
+  adguardAddress2: '192.168.77.202',
+  dnsUpstreams: ['9.9.9.9', '1.1.1.1'],
+  issuerName: 'internal-ca',
+  acmeEmail: 'owner@lab.home.arpa',
+  storagePath: '/var/lib/homelab/volumes',
+  gitRepository: 'https://git.lab.home.arpa/owner/homelab.git',
+  gitRevision: 'main',
+  gitPath: 'gitops/environments/dev',
+  timezone: 'Europe/Berlin',
+  privateCA: true,
+  nameserver: '192.168.77.5:53',
+  tsigKeyName: 'homelab',
+  tsigAlgorithm: 'HMACSHA256',
+}
+
+/** The releases: component folder, chart, namespace, release. */
+export const releases = [
+  { component: 'metallb', chart: 'metallb', namespace: 'metallb-system', release: 'metallb' },
+  { component: 'traefik', chart: 'traefik', namespace: 'traefik', release: 'traefik' },
+  { component: 'cert-manager', chart: 'cert-manager', namespace: 'cert-manager', release: 'cert-manager' },
+  { component: 'rancher', chart: 'rancher', namespace: 'cattle-system', release: 'rancher' },
+  { component: 'argocd', chart: 'argo-cd', namespace: 'argocd', release: 'argocd' },
+] as const
+
+export type Release = (typeof releases)[number]
+
+const platform = join(root, 'infrastructure/platform')
+
+/** The values that a release is installed with. */
+export const valuesOf = ({ component }: Release): Record<string, unknown> =>
+  readValues(join(platform, component, 'values.yaml'), sample)
+
+/** The seed configuration of AdGuard Home as the step fills it. */
+export const adguardSeed = (): string => fileText(join(platform, 'adguard/AdGuardHome.yaml'), sample)
+
+/** Our own manifests of all components. Of the ACME issuers all are there, of which a site uses one file at most. */
+export function platformManifests(): K8sObject[] {
+  const vars = { ...sample, adguardSeed: adguardSeed() }
+  const notManifests = new Set(['values.yaml', 'AdGuardHome.yaml'])
+  return readdirSync(platform).flatMap(component =>
+    readdirSync(join(platform, component))
+      .filter(file => file.endsWith('.yaml') && !notManifests.has(file))
+      .flatMap(file => readManifest(join(platform, component, file), vars)),
+  )
+}
+
+/** A folder of gitops/ as Kustomize builds it. */
+export function kustomized(folder: string, namespace?: string): K8sObject[] {
+  const objects = parseManifest(run('kubectl', ['kustomize', join(root, folder)]))
+  return namespace ? objects.map(object => inNamespace(object, namespace)) : objects
+}
+
+/** The applications' own objects, by Application: those whose files are in this repository. */
+export function applicationManifests(): K8sObject[] {
+  const applications = kustomized('gitops/applications')
+  const own = applications.flatMap(application => {
+    const path = textAt(application.spec, 'source', 'path')
+    return path ? kustomized(path, textAt(application.spec, 'destination', 'namespace')) : []
+  })
+  return [...readManifest(join(root, 'gitops/bootstrap/applications.yaml'), sample), ...applications, ...own]
+}
+
+/** A release as Helm would install it without a network: from a stand-in, or the real chart where its module brings it. */
+export async function rendered(release: Release): Promise<K8sObject[]> {
+  const chart = await findChart(release.chart, {
+    helm: programs.paths.helm,
+    source: 'stand-in',
+    packaged: programs.charts,
+  })
+  return render(chart.path, release, valuesOf(release))
+}
+
+/** A chart rendered for the sandbox's Kubernetes. @throws what helm says, when it refuses */
+export function render(path: string, { release, namespace }: Release, values: Record<string, unknown>): K8sObject[] {
+  const kubernetes = ['--kube-version', programs.kubernetesVersion, '--api-versions', 'policy/v1/PodDisruptionBudget']
+  const text = run(
+    'helm',
+    ['template', release, path, '-n', namespace, '--include-crds', ...kubernetes, '-f', '-'],
+    JSON.stringify(values),
+  )
+  return parseManifest(text).map(object => inNamespace(object, namespace))
+}
+
+/** Runs one of the programs with a home of its own. @throws Error with what it wrote to stderr */
+export function run(program: 'helm' | 'kubectl' | 'adguardhome', args: readonly string[], input = ''): string {
+  const home = mkdtempSync(join(tmpdir(), 'homelab-manifests-'))
+  try {
+    return execFileSync(programs.paths[program], args, {
+      input,
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+      timeout: 60_000,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: home, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home },
+    })
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+/** The version that charts.yaml pins. */
+export const pinned = (chart: string): string => pins()[chart]?.version ?? ''
+
+/** The recorded inventory of a real chart. */
+export function recorded(chart: string): { version: string; objects: { kind: string; name: string }[] } {
+  return parse(readFileSync(join(root, 'tests/fixtures/inventories', `${chart}.yaml`), 'utf8'))
+}
+
+const clusterWide =
+  /^(Namespace|ClusterRole|ClusterRoleBinding|CustomResourceDefinition|.*WebhookConfiguration|StorageClass|IngressClass|PriorityClass|ClusterIssuer)$/
+
+function inNamespace(object: K8sObject, namespace: string): K8sObject {
+  if (clusterWide.test(object.kind) || object.metadata.namespace) return object
+  return { ...object, metadata: { ...object.metadata, namespace } }
+}

@@ -1,0 +1,373 @@
+// The site: every file of tests/fixtures/{valid,invalid} gives exactly what its first lines say, and what no file can show.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import { generated } from '../../scripts/docs.ts'
+import { parseEnv } from '../../scripts/lib/env-file.ts'
+import { quoteValue } from '../../scripts/lib/env-write.ts'
+import { HomelabError } from '../../scripts/lib/errors.ts'
+import { redact } from '../../scripts/lib/redact.ts'
+import { root as repository } from '../../scripts/lib/root.ts'
+import { keepInEnv, type LoadOptions, loadSite, type Site, vars } from '../../scripts/lib/site.ts'
+import { readSource } from '../../scripts/lib/site-git.ts'
+import { collect, describeProblems, readValues } from '../../scripts/lib/site-read.ts'
+import { addressProblems, certificateProblems } from '../../scripts/lib/site-rules.ts'
+import { about, keys, secretKeys } from '../../scripts/lib/site-schema.ts'
+import { random } from '../fixtures/random.ts'
+
+const fixtures = join(repository, 'tests/fixtures')
+
+/** A checkout and a home folder of their own, as `.env` of a real owner would find them. */
+let top: string
+let home: string
+let root: string
+
+before(() => {
+  top = mkdtempSync(join(tmpdir(), 'homelab-site-'))
+  home = join(top, 'home')
+  root = join(top, 'lab')
+  for (const folder of ['home/.kube', 'home/.ssh', 'lab'])
+    mkdirSync(join(top, folder), { recursive: true, mode: 0o700 })
+  for (const name of ['config', 'other'])
+    writeFileSync(join(home, '.kube', name), 'apiVersion: v1\nkind: Config\n', { mode: 0o600 })
+  for (const [name, cipher, mode] of [
+    ['deploy', 'none', 0o600],
+    ['locked', 'aes256-ctr', 0o600],
+    ['open', 'none', 0o644],
+  ] as const) {
+    writeFileSync(join(home, '.ssh', name), opensshKey(cipher))
+    chmodSync(join(home, '.ssh', name), mode)
+  }
+  writeFileSync(join(home, '.ssh/deploy.pub'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA test\n')
+  writeFileSync(join(home, '.ssh/known_hosts'), 'git.lan ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n')
+  git('init', '-q', '-b', 'main')
+  git('remote', 'add', 'origin', 'git@github.com:you/homelab.git')
+})
+after(() => rmSync(top, { recursive: true, force: true }))
+
+function git(...args: string[]): void {
+  execFileSync('git', ['-C', root, ...args], { env: { PATH: process.env.PATH, HOME: home } })
+}
+
+/** A key in OpenSSH's own format, as far as anybody looks at it before using it. */
+function opensshKey(cipher: string): string {
+  const text = (value: string) => Buffer.concat([Buffer.from([0, 0, 0, value.length]), Buffer.from(value)])
+  const body = Buffer.concat([Buffer.from('openssh-key-v1\0'), text(cipher), text('bcrypt'), Buffer.alloc(99)])
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`
+}
+
+interface Outcome {
+  site?: Site
+  problems: string[]
+  notices: string[]
+}
+
+async function load(options: LoadOptions = {}): Promise<Outcome> {
+  try {
+    const { site, notices } = await loadSite({ root, processEnv: { HOME: home }, ...options })
+    return { site, problems: [], notices: notices.map(unrooted) }
+  } catch (error) {
+    if (!(error instanceof HomelabError)) throw error
+    assert.equal(error.code, 2)
+    return { problems: [error, ...error.others].map(({ what }) => unrooted(what)), notices: [] }
+  }
+}
+
+const unrooted = (text: string): string => text.replaceAll(root, 'ROOT').replaceAll(home, 'HOME')
+
+function write(content: string | Buffer, mode = 0o600, name = '.env'): void {
+  rmSync(join(root, name), { recursive: true, force: true })
+  writeFileSync(join(root, name), content, { mode })
+  chmodSync(join(root, name), mode)
+}
+
+/** The head of a fixture: `# expect:`, `# notice:`, `# site: path = JSON`, `# environment: KEY=VALUE`. */
+function head(text: string, word: string): string[] {
+  return [...text.matchAll(new RegExp(`^# ${word}: (.*)$`, 'gm'))].map(([, rest = '']) => rest)
+}
+
+const pairs = (lines: readonly string[], by: string): [string, string][] =>
+  lines.map(line => [line.slice(0, line.indexOf(by)), line.slice(line.indexOf(by) + by.length)])
+
+for (const folder of ['valid', 'invalid'])
+  describe(folder, () => {
+    for (const file of readdirSync(join(fixtures, folder)).sort())
+      test(file.replace(/\.env$/, '').replaceAll('-', ' '), async () => {
+        const text = readFileSync(join(fixtures, folder, file), 'utf8')
+        assert.equal(
+          head(text, 'expect').length > 0,
+          folder === 'invalid',
+          'invalid ones expect a problem, valid ones none',
+        )
+        write(text)
+        const outcome = await load({
+          processEnv: { HOME: home, ...Object.fromEntries(pairs(head(text, 'environment'), '=')) },
+        })
+        assert.deepEqual(outcome.problems, head(text, 'expect'))
+        assert.deepEqual(outcome.notices, head(text, 'notice'))
+        for (const [path, json] of pairs(head(text, 'site'), ' = ')) {
+          const found = path
+            .split('.')
+            .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], outcome.site)
+          assert.deepEqual(found, JSON.parse(json), path)
+        }
+      })
+  })
+
+describe('what no fixture can show', () => {
+  const valid = 'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nKUBE_CONTEXT=homelab\n'
+
+  test('the example, copied and its first three values filled in, is a valid file', async () => {
+    const example = generated['.env.example']?.() ?? ''
+    write(example)
+    const untouched = await load()
+    assert.equal(untouched.problems.length, 3)
+    for (const problem of untouched.problems) assert.match(problem, /still the placeholder/)
+    write(
+      example
+        .replace(/^DOMAIN=.*/m, 'DOMAIN=lab.home.arpa')
+        .replace(/^METALLB_POOL=.*/m, 'METALLB_POOL=192.168.1.200-192.168.1.220')
+        .replace(/^KUBE_CONTEXT=.*/m, 'KUBE_CONTEXT=homelab'),
+    )
+    assert.deepEqual((await load()).problems, [])
+  })
+
+  test('a default that is written out changes nothing', async () => {
+    write(valid)
+    const { site } = await load()
+    const presets = keys.filter(key => about(key).default !== undefined)
+    assert.ok(presets.length >= 7)
+    write(valid + presets.map(key => `${key}=${about(key).default}\n`).join(''))
+    assert.deepEqual((await load()).site, site)
+  })
+
+  test('the committed example and reference page are those of the schema', () => {
+    for (const [name, text] of Object.entries(generated))
+      assert.equal(readFileSync(join(repository, name), 'utf8'), text(), name)
+  })
+
+  test('the sandbox has a site of its own and takes nothing from the environment', async () => {
+    const sandbox = { programs: { kubectl: '/k', helm: '/h' }, env: {}, charts: {}, routesFile: '/r' }
+    const { site, notices } = await loadSite({
+      file: 'infrastructure/sandbox/site.env',
+      processEnv: { DOMAIN: 'elsewhere.home.arpa', ENV: 'prod', KUBECONFIG: '/nowhere' },
+      overrides: { kubeconfig: '/sandbox/kubeconfig', context: 'sandbox', sandbox },
+    })
+    assert.deepEqual(notices, [])
+    assert.equal(site.environment, 'dev')
+    assert.equal(site.domain, 'lab.home.arpa')
+    assert.equal(site.kubeconfig, '/sandbox/kubeconfig')
+    assert.equal(site.context, 'sandbox')
+    assert.equal(site.sandbox, sandbox)
+  })
+
+  test('vars has every name that manifests may use, and no secret', async () => {
+    write(`${valid}GIT_TOKEN=canary-0123456789\n`)
+    const { site } = await load()
+    assert.ok(site)
+    assert.deepEqual(vars(site), {
+      domain: 'lab.home.arpa',
+      environment: 'prod',
+      metallbPool: '192.168.1.200-192.168.1.220',
+      traefikAddress: '192.168.1.200',
+      adguardAddress1: '192.168.1.201',
+      adguardAddress2: '192.168.1.202',
+      dnsUpstreams: ['9.9.9.9', '1.1.1.1'],
+      issuerName: 'internal-ca',
+      acmeEmail: '',
+      storagePath: '/opt/local-path-provisioner',
+      gitRepository: 'https://github.com/you/homelab.git',
+      gitRevision: 'main',
+      gitPath: 'gitops/environments/prod',
+      timezone: 'Etc/UTC',
+    })
+    assert.equal(site.git.token?.reveal(), 'canary-0123456789')
+    assert.doesNotMatch(inspect(site, { depth: 9 }) + JSON.stringify(site), /canary/)
+    assert.doesNotMatch(redact('the token is canary-0123456789'), /canary/)
+  })
+
+  test('another environment has a file of its own, and an unknown one is refused', async () => {
+    write(valid.replace('lab.', 'staging.'), 0o600, '.env.staging')
+    const { site } = await load({ env: 'staging' })
+    assert.equal(site?.domain, 'staging.home.arpa')
+    assert.equal(site?.git.path, 'gitops/environments/staging')
+    assert.deepEqual((await load({ env: 'dev' })).problems, [
+      '.env.dev not found at ROOT/.env.dev. Fix: install -m 600 .env.example .env.dev, then fill in its first lines',
+    ])
+    for (const env of ['production', '../../etc/passwd', '/root/.shrc'])
+      assert.match(
+        (await load({ env })).problems[0] ?? '',
+        /^ENV: .* is not an environment\. Fix: ENV=dev, ENV=staging, ENV=prod$/,
+      )
+  })
+
+  test('a file that git tracks is refused, one that is only ignored is not', async () => {
+    write(valid)
+    git('add', '-f', '.env')
+    const tracked = await load()
+    git('rm', '-q', '--cached', '.env')
+    assert.deepEqual(tracked.problems, [
+      '.env is tracked by git. Fix: git rm --cached .env, commit, and replace every secret that ever stood in it',
+    ])
+    assert.deepEqual((await load()).problems, [])
+  })
+
+  test('a hook’s GIT_DIR does not send us to another repository', async () => {
+    write(valid)
+    process.env.GIT_DIR = join(top, 'nowhere')
+    const { site } = await load()
+    delete process.env.GIT_DIR
+    assert.equal(site?.git.repository, 'https://github.com/you/homelab.git')
+  })
+
+  test('without git or a remote the repository must be named', async () => {
+    write(valid)
+    git('remote', 'rename', 'origin', 'upstream')
+    const { problems } = await load()
+    git('remote', 'rename', 'upstream', 'origin')
+    assert.deepEqual(problems, [
+      '.env GIT_REPOSITORY: not set, and this checkout has no remote called origin. Fix: GIT_REPOSITORY=https://github.com/you/homelab.git',
+    ])
+  })
+
+  test('credentials in the remote are neither used nor printed', async () => {
+    write(valid)
+    git('remote', 'set-url', 'origin', 'https://you:ghp_canary@github.com/you/homelab.git')
+    const { site, notices } = await load()
+    git('remote', 'set-url', 'origin', 'git@github.com:you/homelab.git')
+    assert.equal(site?.git.repository, 'https://github.com/you/homelab.git')
+    assert.deepEqual(notices, [
+      'the remote origin carries credentials, which are left out: set GIT_TOKEN if the repository is private',
+    ])
+  })
+
+  test('the kubeconfig is named when others can read it', async () => {
+    write(valid)
+    chmodSync(join(home, '.kube/config'), 0o644)
+    const { problems } = await load()
+    chmodSync(join(home, '.kube/config'), 0o600)
+    assert.deepEqual(problems, [
+      '.env KUBECONFIG: HOME/.kube/config is readable by others (mode 0644) and holds the keys of the cluster. Fix: chmod 600 HOME/.kube/config',
+    ])
+  })
+
+  test('a secret with every odd character arrives byte for byte, however the example says to write it', async () => {
+    const odd = [
+      'pa#ss word',
+      'a,b\\c{d}"e$f!g#h%i`j;k&l',
+      "it's #1 \\o/",
+      `both ' and " # and \\ $(x) \${y}`,
+      'line\nbreak "quoted" \'so\' #',
+      'ü€\u00a0😀 \t',
+      "'",
+      '"',
+      '\\',
+      ' x ',
+    ]
+    for (const secret of odd) {
+      const written = quoteValue(secret)
+      assert.ok(written !== undefined, secret)
+      write(`${valid}GIT_TOKEN=${written}\nRANCHER=false\n`)
+      const { site, problems } = await load()
+      assert.deepEqual(problems, [], `${secret} as ${written}`)
+      assert.equal(site?.git.token?.reveal(), secret)
+      assert.equal(site?.rancher, false)
+    }
+  })
+
+  test('nothing in a value is ever run', async () => {
+    const canary = join(top, 'canary')
+    const attacks = [
+      `$(touch ${canary})`,
+      `\`touch ${canary}\``,
+      `; touch ${canary} #`,
+      `\${IFS}touch\${IFS}${canary}`,
+      `| touch ${canary}`,
+    ]
+    for (const attack of attacks) {
+      write(keys.map(key => `${key}=${attack}\n`).join(''))
+      assert.ok((await load()).problems.length > 0)
+    }
+    assert.equal(readdirSync(top).includes('canary'), false)
+  })
+
+  test('two seconds of odd values: every one is accepted or has a problem with a fix, soon', () => {
+    const seed = Number(process.env.SEED) || 4
+    const next = random(seed)
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T
+    const scraps =
+      `192.168.1.200 10. 255 - / , : @ . .. * ~ git@ https:// true none cloudflare letsencrypt lab home.arpa
+      é 😀 \u0430 \${x} $(y) ; -- 1 0 00 -1 1e9 fd00:: /33 a@b.c Europe/Berlin HMAC- %00 x`.split(/\s+/)
+    const value = () => Array.from({ length: Math.floor(next() * 6) }, () => pick(scraps)).join(pick(['', '', ' ']))
+    const end = Date.now() + 2_000
+    let accepted = 0
+    let rounds = 0
+    for (; Date.now() < end; rounds++) {
+      const text = keys.map(key => `${key}=${next() < 0.4 ? about(key).example : value()}\n`).join('')
+      const started = performance.now()
+      const file = parseEnv(text, secretKeys)
+      const { sources } = collect(file, '.env', {})
+      const { draft, problems } = readValues(file, sources)
+      const git = readSource(draft, { tracked: false, origin: value() }, { keyFile: undefined, knownHosts: '/nowhere' })
+      const found = [
+        ...file.problems,
+        ...problems,
+        ...addressProblems(draft),
+        ...certificateProblems(draft),
+        ...git.problems,
+      ]
+      for (const { what } of describeProblems('.env', sources, found))
+        assert.match(what, /^\.env(:\d+)?( [A-Z0-9_]+)?: \S.*\. Fix: \S/s, `seed ${seed}\n${text}`)
+      accepted += Object.keys(draft.values).length
+      assert.ok(performance.now() - started < 1_000, `slow with seed ${seed}:\n${text}`)
+    }
+    assert.ok(rounds > 50 && accepted > rounds * 5, `${rounds} rounds, ${accepted} values accepted`)
+  })
+
+  test('no message shows a secret', async () => {
+    const secrets = keys.filter(key => about(key).secret)
+    for (const value of [
+      'canary-0123',
+      "'canary-0123'x",
+      'canary-0123#x',
+      '"canary-0123',
+      '`canary-0123`',
+      'canary-0123\u200b',
+      'canary-0123\u00a0',
+    ]) {
+      write(`${valid}${secrets.map(key => `${key}=${value}\n`).join('')}`)
+      const { problems } = await load()
+      assert.ok(problems.length > 0)
+      assert.doesNotMatch(problems.join('\n'), /canary/)
+    }
+    write(`${valid.replace(/DOMAIN=.*/, 'DOMAIN=https://you:canary-45@lab.home.arpa')}GIT_TOKEN=canary-6789\n`)
+    const { problems } = await load()
+    assert.equal(problems.length, 1)
+    assert.doesNotMatch(problems.join('\n'), /canary/)
+    assert.doesNotMatch(redact('later, in some tool’s words: canary-6789'), /canary/)
+  })
+
+  test('what was found out is kept in the file, and nothing else in it changes', async () => {
+    const before = `# mine\r\n${valid.replaceAll('\n', '\r\n')}# CLUSTER_UID=\r\nRANCHER=false # no room\r\n`
+    write(before)
+    const uid = '7f0c2b1e-5a3d-4c55-9a0e-2d4b8f6c1a90'
+    keepInEnv({ file: join(root, '.env') }, { KUBE_CONTEXT: "admin's lab", CLUSTER_UID: uid })
+    assert.equal(
+      readFileSync(join(root, '.env'), 'utf8'),
+      before
+        .replace('KUBE_CONTEXT=homelab', 'KUBE_CONTEXT="admin\'s lab"')
+        .replace('# CLUSTER_UID=', `CLUSTER_UID=${uid}`),
+    )
+    const { site } = await load()
+    assert.equal(site?.context, "admin's lab")
+    assert.equal(site?.clusterUid, uid)
+    assert.deepEqual(
+      readdirSync(root).filter(name => name.startsWith('.env.') && !name.endsWith('staging')),
+      [],
+    )
+  })
+})
