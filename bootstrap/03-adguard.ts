@@ -11,26 +11,24 @@ const about = {
 }
 const files = 'infrastructure/platform/adguard'
 
-export default step(
-  import.meta,
-  about,
-  async ({ site, vars, namespace, secret, apply, after, wait, verify, ...verbs }) => {
-    await namespace('adguard', { podSecurity: 'baseline' })
-    const { username, password } = await secret('adguard/adguard-admin', {
-      username: 'admin',
-      password: secret.generated(24),
-      passwordHash: secret.bcrypt('password'),
-    })
-    await apply(`${files}/seed.yaml`, { adguardSeed: fileText(`${files}/AdGuardHome.yaml`, vars) })
-    await apply(`${files}/services.yaml`)
-    await apply(`${files}/statefulset.yaml`)
-    await apply(`${files}/ingress.yaml`)
+export default step(import.meta, about, async verbs => {
+  const { site, vars, namespace, secret, apply, after, wait, verify } = verbs
+  await namespace('adguard', { podSecurity: 'baseline' })
+  const { username, password } = await secret('adguard/adguard-admin', {
+    username: 'admin',
+    password: secret.generated(24),
+    passwordHash: secret.bcrypt('password'),
+  })
+  await apply(`${files}/seed.yaml`, { adguardSeed: fileText(`${files}/AdGuardHome.yaml`, vars) })
+  await apply(`${files}/services.yaml`)
+  await apply(`${files}/statefulset.yaml`)
+  await apply(`${files}/ingress.yaml`)
 
-    await after('01-storage-class', '02-metallb') // its volumes and its addresses
-    await wait('workloads/adguard', 'service/adguard/adguard-0', 'service/adguard/adguard-1')
-    // The seed counts once; when the domain or the pool moves, our one rewrite follows by the app's own API.
-    await adguardRewrites(verbs, { username, password }, { domain: `*.${site.domain}`, answer: site.traefikAddress })
+  await after('01-storage-class', '02-metallb') // its volumes and its addresses
+  await wait('workloads/adguard', 'service/adguard/adguard-0', 'service/adguard/adguard-1')
+  // The seed counts once; when the domain or the pool moves, our rewrites follow by the app's own API.
+  const rewrites = [site.domain, `*.${site.domain}`].map(domain => ({ domain, answer: site.traefikAddress }))
+  await adguardRewrites(verbs, { username, password }, rewrites)
 
-    for (const address of site.adguardAddresses) await verify.dns(address, `argocd.${site.domain}`, site.traefikAddress)
-  },
-)
+  for (const address of site.adguardAddresses) await verify.dns(address, 'argocd', site.traefikAddress)
+})

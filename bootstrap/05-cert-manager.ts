@@ -9,29 +9,22 @@ const about = {
 }
 const files = 'infrastructure/platform/cert-manager'
 
-export default step(
-  import.meta,
-  about,
-  async ({ site, namespace, secret, chart, apply, after, installed, wait, verify }) => {
-    await namespace('cert-manager', { podSecurity: 'restricted' })
-    await chart('cert-manager/cert-manager', `${files}/values.yaml`)
-    await apply(`${files}/issuers.yaml`) // the internal CA is always there: its root outlives a change of issuer
-    if (site.issuer.name !== 'internal-ca') {
-      const { dns01 } = site.issuer
-      if (dns01.provider === 'cloudflare')
-        await secret('cert-manager/dns01-cloudflare', { 'api-token': dns01.apiToken })
-      if (dns01.provider === 'digitalocean')
-        await secret('cert-manager/dns01-digitalocean', { 'access-token': dns01.token })
-      if (dns01.provider === 'rfc2136') await secret('cert-manager/dns01-rfc2136', { 'tsig-secret': dns01.tsigSecret })
-      await apply(`${files}/acme-${dns01.provider}.yaml`, { ...dns01 })
-    }
-    await wait(`clusterissuer/${site.issuer.name}`)
-    await after('04-traefik') // the wildcard lives in its namespace
-    await apply(`${files}/wildcard.yaml`)
-    await installed()
+export default step(import.meta, about, async verbs => {
+  const { site, namespace, secret, chart, apply, after, installed, wait, verify } = verbs
+  await namespace('cert-manager', { podSecurity: 'restricted' })
+  await chart('cert-manager/cert-manager', `${files}/values.yaml`)
+  await apply(`${files}/issuers.yaml`) // the internal CA is always there: its root outlives a change of issuer
+  if (site.issuer.name !== 'internal-ca') {
+    const { provider, credentials, vars } = site.issuer.dns01
+    await secret(`cert-manager/dns01-${provider}`, credentials)
+    await apply(`${files}/acme-${provider}.yaml`, vars)
+  }
+  await wait(`clusterissuer/${site.issuer.name}`)
+  await after('04-traefik') // the wildcard lives in its namespace
+  await apply(`${files}/wildcard.yaml`)
+  await installed()
 
-    await wait('certificate/traefik/wildcard', 'workloads/cert-manager')
-    await verify.issued('traefik/wildcard', `argocd.${site.domain}`)
-    await verify.certificate(`https://traefik.${site.domain}/`)
-  },
-)
+  await wait('certificate/traefik/wildcard', 'workloads/cert-manager')
+  await verify.issued('traefik/wildcard', 'argocd')
+  await verify.certificate('traefik')
+})

@@ -10,23 +10,17 @@ const about = {
 const files = 'infrastructure/platform/argocd'
 
 export default step(import.meta, about, async ({ site, namespace, secret, chart, apply, wait, verify }) => {
-  const { repository, username, token, sshKey } = site.git
   await namespace('argocd', { podSecurity: 'baseline' })
-  if (token || sshKey)
-    await secret(
-      'argocd/repository-homelab',
-      {
-        type: 'git',
-        url: repository,
-        ...(token ? { username: username ?? 'git', password: token } : {}),
-        ...(sshKey ? { sshPrivateKey: sshKey } : {}),
-      },
-      { labels: { 'argocd.argoproj.io/secret-type': 'repository' } },
-    )
+  const { repository, credentials } = site.git
+  if (credentials) {
+    const labels = { 'argocd.argoproj.io/secret-type': 'repository' }
+    await secret('argocd/repository-homelab', { type: 'git', url: repository, ...credentials }, { labels })
+  }
   await chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' })
   await apply(`${files}/project.yaml`)
+  await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
   await apply('gitops/bootstrap/applications.yaml')
 
   await wait('workloads/argocd')
-  await verify.https(`https://argocd.${site.domain}/healthz`, 'ok')
+  await verify.https('argocd', '/healthz', 'ok')
 })

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
 // What other objects, the scheduler and we rely on in a rendered chart, as a list: the facts that a stand-in is held to.
 import { text } from 'node:stream/consumers'
-import { parseAllDocuments, stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { command, common } from './lib/command.ts'
 import { exit, HomelabError } from './lib/errors.ts'
 import { at, type K8sObject, listAt, mapAt, textAt } from './lib/k8s.ts'
@@ -14,11 +14,14 @@ export interface Fact {
   [fact: string]: unknown
 }
 
-/** The objects of a manifest as text, empty documents left out. */
-export function parseManifest(yaml: string): K8sObject[] {
-  const documents = parseAllDocuments(yaml)
-  return (Array.isArray(documents) ? documents : []).flatMap(document => {
-    const object = document.toJS() as K8sObject | null
+/**
+ * The objects of Helm's or Kustomize's output.
+ * @param skip documents whose text matches are passed over unread: CRDs are a megabyte that few want to look into
+ */
+export function parseManifest(yaml: string, skip?: RegExp): K8sObject[] {
+  return yaml.split(/^---$/m).flatMap(document => {
+    if (skip?.test(document)) return []
+    const object = parse(document) as K8sObject | null
     return typeof object?.kind === 'string' ? [object] : []
   })
 }

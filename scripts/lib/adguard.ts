@@ -4,31 +4,37 @@ import { HomelabError } from './errors.ts'
 import { mapAt } from './k8s.ts'
 import { ourLabels, type Verbs } from './verbs.ts'
 
-interface Rewrite {
+export interface Rewrite {
   domain: string
   answer: string
+}
+
+export interface Login {
+  username?: string | undefined
+  password?: string | undefined
 }
 
 const instances = ['adguard-0', 'adguard-1']
 
 // What we set last, so that a later run can take it away again: the other rewrites are the owner's.
-const record = { namespace: 'adguard', name: 'homelab-rewrite' }
+const record = { namespace: 'adguard', name: 'homelab-rewrites' }
 
 /**
- * Makes both instances answer `wanted.domain` with `wanted.answer`, and takes away what an earlier run had set.
+ * Makes both instances answer our names as wanted, and takes away what an earlier run had set.
  * The API is reached through the API server (`kubectl port-forward`), so the password never crosses the house's network.
  * @throws HomelabError when an instance does not answer or refuses the password
  */
 export async function adguardRewrites(
   { cluster, plan, doing, did }: Pick<Verbs, 'cluster' | 'plan' | 'doing' | 'did'>,
-  login: { username?: string | undefined; password?: string | undefined },
-  wanted: Rewrite,
+  login: Login,
+  wanted: readonly Rewrite[],
 ): Promise<void> {
-  const before = await cluster.find(`configmap/${record.namespace}/${record.name}`)
-  const { domain = '', answer = '' } = mapAt(before, 'data')
-  const moved = before !== undefined && (domain !== wanted.domain || answer !== wanted.answer)
+  const kept = await cluster.find(`configmap/${record.namespace}/${record.name}`)
+  const before = Object.entries(mapAt(kept, 'data')).map(([domain, answer]) => ({ domain: restore(domain), answer }))
+  const outdated = before.filter(one => !wanted.some(other => same(one, other)))
   if (plan) {
-    if (!before || moved) did(`${before ? '~' : '+'} rewrite ${wanted.domain} → ${wanted.answer}`)
+    for (const one of wanted)
+      if (!before.some(other => same(one, other))) did(`+ rewrite ${one.domain} → ${one.answer}`)
     return
   }
   doing('DNS rewrites')
@@ -37,30 +43,35 @@ export async function adguardRewrites(
       cluster.forward('adguard', instance, 3000, async port => {
         const api = createApi(instance, port, login)
         const list = await api.list()
-        const has = (rewrite: Rewrite) =>
-          list.some(one => one.domain === rewrite.domain && one.answer === rewrite.answer)
-        const stale = [
-          ...list.filter(one => one.domain === wanted.domain && one.answer !== wanted.answer),
-          ...(moved && has({ domain, answer }) ? [{ domain, answer }] : []),
-        ]
-        for (const rewrite of stale) await api.change('delete', rewrite)
-        if (!has(wanted)) await api.change('add', wanted)
-        if (stale.length || !has(wanted)) did(`~ ${instance}: ${wanted.domain} → ${wanted.answer}`)
+        // Of our own names any other answer is wrong, whoever wrote it: the seed of an earlier site, or an earlier run.
+        const isStale = (one: Rewrite) =>
+          outdated.some(other => same(one, other)) ||
+          wanted.some(other => other.domain === one.domain && other.answer !== one.answer)
+        const stale = list.filter(isStale)
+        const missing = wanted.filter(one => !list.some(other => same(one, other)))
+        for (const one of stale) await api.change('delete', one)
+        for (const one of missing) await api.change('add', one)
+        if (stale.length || missing.length)
+          did(`~ ${instance}: ${wanted.map(one => `${one.domain} → ${one.answer}`).join(', ')}`)
       }),
     ),
   )
-  const [kept] = await cluster.apply([
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...record, labels: { ...ourLabels } }, data: { ...wanted } },
+  const data = Object.fromEntries(wanted.map(({ domain, answer }) => [store(domain), answer]))
+  const [applied] = await cluster.apply([
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...record, labels: { ...ourLabels } }, data },
   ])
-  if (kept && kept.result !== 'unchanged') did(`${kept.result === 'created' ? '+' : '~'} ${nameOf(kept.object)}`)
+  if (applied && applied.result !== 'unchanged')
+    did(`${applied.result === 'created' ? '+' : '~'} ${nameOf(applied.object)}`)
 }
 
+const same = (a: Rewrite, b: Rewrite) => a.domain === b.domain && a.answer === b.answer
+
+// A ConfigMap's keys may not contain `*`.
+const store = (domain: string) => domain.replace(/^\*/, '_wildcard')
+const restore = (key: string) => key.replace(/^_wildcard/, '*')
+
 /** https://github.com/AdguardTeam/AdGuardHome/tree/master/openapi: /rewrite/list, /rewrite/add, /rewrite/delete */
-function createApi(
-  instance: string,
-  port: number,
-  { username = '', password = '' }: { username?: string | undefined; password?: string | undefined },
-) {
+function createApi(instance: string, port: number, { username = '', password = '' }: Login) {
   const headers = {
     authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
     'content-type': 'application/json',

@@ -1,8 +1,10 @@
 // Puts the site's facts into the YAML that owners edit: as data, never by pasting text.
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseAllDocuments, type SchemaOptions, stringify, type Tags } from 'yaml'
 import { exit, HomelabError } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
+import { root } from './root.ts'
 
 export type Vars = Readonly<Record<string, unknown>>
 
@@ -54,7 +56,7 @@ function fillText(text: string, vars: Vars, where: string): unknown {
 
 /**
  * The documents of a YAML file, filled.
- * @param file path, for reading and for messages
+ * @param file path in the repository, for reading and for messages
  * @throws HomelabError (exit 2) with file and line when the YAML is malformed
  */
 export function readYaml(file: string, vars: Vars): unknown[] {
@@ -109,7 +111,7 @@ export function toList(objects: readonly K8sObject[]): string {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(resolve(root, file), 'utf8')
   } catch (cause) {
     throw new HomelabError({
       what: `${file} cannot be read`,

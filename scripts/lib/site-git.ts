@@ -1,64 +1,15 @@
-// The Git repository as the cluster will reach it: forms of its address, the checkout's own remote, keys and known hosts.
+// The Git repository as the cluster will reach it, with the checkout's own remote, the key and the known hosts.
 import { execFile } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { openToOthers } from './env-file.ts'
+import { look, openToOthers, readBytes } from './env-file.ts'
+import { asHttps, gitRepository, hasCredentials, parseSsh } from './git-address.ts'
 import { type Flaw, isFlaw } from './network.ts'
 import { Secret } from './secrets.ts'
 import type { Found } from './site-read.ts'
 import type { Draft } from './site-rules.ts'
 import type { Key } from './site-schema.ts'
 import { shown } from './site-values.ts'
-
-/** `git@host:path` (scp form) and `ssh://user@host:port/path`, taken apart. */
-export function parseSsh(address: string): { host: string; port?: string; path: string } | undefined {
-  const [, host, port, path] = /^ssh:\/\/(?:[^@/:]+@)?([^/:@]+)(?::(\d+))?\/(.+)$/.exec(address) ?? []
-  if (host && path) return { host, path, ...(port ? { port } : {}) }
-  const [, scpHost, scpPath] = /^(?:[^@/:]+@)([^/:@]+):(?!\/\/)\/?(.+)$/.exec(address) ?? []
-  return scpHost && scpPath ? { host: scpHost, path: scpPath } : undefined
-}
-
-/** The address without user, password or token, and the https form of an SSH one. */
-export function asHttps(address: string): string | undefined {
-  const ssh = parseSsh(address)
-  if (ssh) return ssh.port ? undefined : `https://${ssh.host}/${ssh.path}`
-  return /^https:\/\//.test(address) ? address.replace(/^https:\/\/[^/]*@/, 'https://') : undefined
-}
-
-/** Whether the address carries a user or password: neither it nor a part of it is ever printed then. */
-export function hasCredentials(address: string): boolean {
-  return /^[a-z]+:\/\/[^/]*@/i.test(address) && !/^ssh:\/\/[^@/:]+@/i.test(address)
-}
-
-/** What an address must be for another machine to read from it. */
-export function gitRepository(text: string): string | Flaw {
-  const fix = 'write for example https://github.com/you/homelab.git'
-  if (hasCredentials(text))
-    return {
-      problem: 'credentials in URL',
-      fix: `use GIT_USERNAME and GIT_TOKEN, and ${asHttps(text) ?? 'an https:// address'}`,
-    }
-  if (/\s/.test(text)) return { problem: `${shown(text)} has a space`, fix }
-  if (parseSsh(text)) return text
-  if (/^(file:|\/|~|\.{1,2}\/|[A-Za-z]:\\)/.test(text))
-    return { problem: `${shown(text)} is on this computer, where the cluster cannot read it`, fix }
-  if (!/^https?:\/\//.test(text))
-    return {
-      problem: `${shown(text)} begins with neither https:// nor git@host:`,
-      fix: /^[\w.-]+\.[a-z]+\/\S+$/.test(text) ? `write https://${text}` : fix,
-    }
-  const [, host = '', path = ''] = /^https?:\/\/([^/?#]+)\/?(.*)$/.exec(text) ?? []
-  if (/^(localhost|127\.[\d.]+|\[::1\])(:|$)/.test(host))
-    return { problem: `${shown(text)} is this computer, not the cluster’s way to it`, fix }
-  if (!/^[A-Za-z0-9.-]+(:\d+)?$/.test(host) || path === '')
-    return { problem: `${shown(text)} has no host or no path`, fix }
-  const [, repository, page] = /^([^/]+\/[^/]+)\/(tree|blob|-)\//.exec(path) ?? []
-  if (page)
-    return { problem: `${shown(text)} is a page of the web site`, fix: `write https://${host}/${repository}.git` }
-  if (/[?#]/.test(path)) return { problem: `${shown(text)} has a ? or #`, fix }
-  return text
-}
 
 const run = promisify(execFile)
 
@@ -99,10 +50,11 @@ export async function readCheckout(
 /** The private key in a file, or what is wrong with it. */
 function readSshKey(path: string): string | Flaw {
   const fix = "make a deploy key of its own: ssh-keygen -t ed25519 -N '' -f ~/.ssh/homelab-deploy"
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = look(path)
   if (!stats) return { problem: `not found at ${path}`, fix }
   if (!stats.isFile() || stats.size > 65_536) return { problem: `${path} is not a key file`, fix }
-  const text = readFileSync(path, 'utf8')
+  const text = readBytes(path)?.toString('utf8')
+  if (text === undefined) return { problem: `${path} cannot be read`, fix: `look at its owner and mode: ls -l ${path}` }
   if (/^(ssh-|ecdsa-|sk-)\S+ AAAA/.test(text))
     return { problem: `${path} is the public key`, fix: `GIT_SSH_KEY_FILE=${path.replace(/\.pub$/, '')}` }
   const open = openToOthers(stats)
@@ -130,12 +82,7 @@ const knownToArgo = /^(github\.com|gitlab\.com|bitbucket\.org|ssh\.dev\.azure\.c
 function findKnownHosts(host: string, port: string | undefined, file: string): string[] | undefined {
   if (knownToArgo.test(host) && !port) return []
   const name = port && port !== '22' ? `[${host}]:${port}` : host
-  let lines: string[] = []
-  try {
-    lines = readFileSync(file, 'utf8').split(/\r?\n/)
-  } catch {
-    return undefined // no file: nothing known
-  }
+  const lines = readBytes(file)?.toString('utf8').split(/\r?\n/) ?? []
   const found = lines.filter(line => {
     const [names = '', ...rest] = line.split(' ')
     if (rest.length < 2 || line.startsWith('#') || line.startsWith('@')) return false
@@ -153,9 +100,8 @@ export interface GitSource {
   revision: string
   /** Folder of the environment, relative to the repository. */
   path: string
-  username?: string
-  token?: Secret
-  sshKey?: Secret
+  /** As Argo CD's repository Secret has them: `username` and `password`, or `sshPrivateKey`. Absent for a public repository. */
+  credentials?: Readonly<Record<string, string | Secret>>
   /** Lines of known_hosts, where Argo CD does not bring them. */
   knownHosts?: readonly string[]
 }
@@ -177,7 +123,7 @@ export function readSource(
 ): { git: Omit<GitSource, 'path'>; problems: Found[]; notices: string[] } {
   const { GIT_TOKEN: token, GIT_USERNAME: user } = values
   const git: Omit<GitSource, 'path'> = { repository: '', revision: values.GIT_REVISION ?? checkout.branch ?? 'main' }
-  if (token !== undefined) Object.assign(git, { username: user ?? 'git', token: new Secret(token) })
+  if (token !== undefined) git.credentials = { username: user ?? 'git', password: new Secret(token) }
   const problems: Found[] = []
   const add = (key: Key, problem: string, fix: string) => problems.push({ key, problem, fix })
   const notices: string[] = []
@@ -185,7 +131,7 @@ export function readSource(
   if (keyFile !== undefined) {
     const key = readSshKey(keyFile)
     if (isFlaw(key)) add('GIT_SSH_KEY_FILE', key.problem, key.fix)
-    else git.sshKey = new Secret(key)
+    else git.credentials = { ...git.credentials, sshPrivateKey: new Secret(key) }
   }
   if (user !== undefined && token === undefined && !broken.has('GIT_TOKEN'))
     add('GIT_USERNAME', 'set without GIT_TOKEN', 'set both or neither')

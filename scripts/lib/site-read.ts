@@ -1,11 +1,11 @@
 // From the lines of .env, and the environment over them, to one value a key; and every problem in the owner's words.
-import type { EnvFile } from './env-file.ts'
+import type { EnvFile } from './env-lines.ts'
 import type { Problem } from './errors.ts'
 import { isFlaw } from './network.ts'
 import { hide } from './redact.ts'
 import type { Draft } from './site-rules.ts'
 import { about, isRequired, type Key, keys, readKey, secretKeys, type Values } from './site-schema.ts'
-import { nearest, placeholders } from './site-values.ts'
+import { placeholders } from './site-values.ts'
 
 /** What somebody wrote for a key, and where: `line` is 0 for the environment. */
 export interface Source {
@@ -105,4 +105,21 @@ export function describeProblems(name: string, sources: Sources, found: readonly
     })
     .sort((a, b) => a.at - b.at)
     .map(({ what }) => ({ what }))
+}
+
+/** The known word nearest to a mistyped one (edit distance of a third of its length at most). */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known.map(one => [distance(word, one), one] as const).sort(([a], [b]) => a - b)
+  return best && best[0] <= Math.max(2, word.length / 3) ? best[1] : undefined
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, one] of [...a].entries()) {
+    const next = [i + 1]
+    for (const [j, other] of [...b].entries())
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (one === other ? 0 : 1)))
+    row = next
+  }
+  return row[b.length] ?? 0
 }

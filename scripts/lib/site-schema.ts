@@ -1,62 +1,9 @@
 // Every key of .env: the single source of validation, types, .env.example and CONFIGURATION.md.
 import * as v from 'valibot'
-import { type Flaw, isFlaw } from './network.ts'
-import { gitRepository } from './site-git.ts'
+import { gitPath, gitRepository, gitRevision } from './git-address.ts'
+import type { Flaw } from './network.ts'
+import { type About, optional, preset, required, separator } from './site-key.ts'
 import * as read from './site-values.ts'
-
-export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git'
-
-/** The groups in the order in which people read them. */
-export const groups: Record<Group, { title: string; about: string }> = {
-  required: { title: 'To fill in', about: 'the three facts that nobody can guess.' },
-  cluster: { title: 'Cluster', about: 'how the scripts reach it.' },
-  network: { title: 'Network', about: 'the addresses that the platform takes or avoids.' },
-  certificates: {
-    title: 'Certificates',
-    about: 'without these the lab signs its own (make trust-ca). On the way to Let’s Encrypt, staging comes first.',
-  },
-  platform: { title: 'Platform', about: 'what is installed, and where its data lies.' },
-  git: { title: 'Git', about: 'where Argo CD reads the applications from.' },
-}
-
-export interface About {
-  group: Group
-  /** One sentence, without final stop. */
-  about: string
-  example: string
-  /** Taken when the key is absent. */
-  default?: string
-  /** The default in words, where it is worked out from something else. */
-  otherwise?: string
-  secret?: true
-}
-
-// valibot's issues carry one text; a problem has two parts, and neither contains this.
-const separator = '\n'
-
-/** A key that must be there. */
-function required<T>(about: About, toValue: (text: string) => T | Flaw) {
-  return v.pipe(
-    v.string(),
-    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
-      const value = toValue(dataset.value)
-      if (!isFlaw(value)) return value
-      addIssue({ message: value.problem + separator + value.fix })
-      return NEVER
-    }),
-    v.metadata({ ...about }),
-  )
-}
-
-/** A key that may be left out. */
-function optional<T>(about: About, toValue: (text: string) => T | Flaw) {
-  return v.optional(required(about, toValue))
-}
-
-/** A key with a default of its own. */
-function preset<T>(about: About & { default: string }, toValue: (text: string) => T | Flaw) {
-  return v.optional(required(about, toValue), about.default)
-}
 
 const uid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const base64 = /^(?=.{8})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
@@ -256,7 +203,7 @@ export const schema = v.strictObject({
       example: 'main',
       otherwise: 'the branch that is checked out, else main',
     },
-    read.gitRevision,
+    gitRevision,
   ),
   GIT_PATH: optional(
     {
@@ -265,7 +212,7 @@ export const schema = v.strictObject({
       example: 'gitops/environments/prod',
       otherwise: 'gitops/environments/ENV',
     },
-    read.gitPath,
+    gitPath,
   ),
   GIT_USERNAME: optional(
     {

@@ -1,5 +1,5 @@
 // How the text of one key becomes its value, or the flaw that the owner reads. Pure; what needs two keys is in site-rules.ts.
-import { codePoint, forbiddenCharacter } from './env-file.ts'
+import { codePoint, forbiddenCharacter } from './env-lines.ts'
 import {
   type AddressRange,
   type Flaw,
@@ -186,18 +186,25 @@ export function nodePath(text: string): Result<string> {
   return path
 }
 
+/** An IANA name. The list of the main ones is quick to have; the older ones cost 30 ms, so they come second. */
 export function timezone(text: string): Result<string> {
-  const fix = 'write an IANA name, such as Europe/Berlin'
-  if (!/^[A-Za-z]+[A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(text))
-    return { problem: `${shown(text)} is not an IANA name of a time zone`, fix }
+  if (text === 'Etc/UTC' || text === 'UTC' || Intl.supportedValuesOf('timeZone').includes(text)) return text
+  const known = /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(text) ? timezoneOf(text) : undefined
+  // Files of the time zone database are looked up by exact case on Linux; JavaScript does not mind.
+  if (known && known !== text && known.toLowerCase() === text.toLowerCase())
+    return { problem: `${shown(text)} differs from the IANA name in its letters`, fix: `write ${known}` }
+  if (known) return text
+  return {
+    problem: `${shown(text)} is not an IANA name of a time zone`,
+    fix: 'write an IANA name, such as Europe/Berlin',
+  }
+}
+
+function timezoneOf(text: string): string | undefined {
   try {
-    const known = new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
-    // Files of the time zone database are looked up by exact case on Linux; JavaScript does not mind.
-    if (known !== text && known.toLowerCase() === text.toLowerCase())
-      return { problem: `${shown(text)} differs from the IANA name in its letters`, fix: `write ${known}` }
-    return text
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
   } catch {
-    return { problem: `${shown(text)} is not an IANA name of a time zone`, fix }
+    return undefined // a RangeError is the answer "there is none"
   }
 }
 
@@ -241,42 +248,9 @@ export function tsigAlgorithm(text: string): Result<string> {
   return oneOf(tsigAlgorithms)(text.toUpperCase().replaceAll('-', ''))
 }
 
-export function gitRevision(text: string): Result<string> {
-  // git help check-ref-format
-  if (!/^[^\s~^:?*[\\-][^\s~^:?*[\\]*$/.test(text) || /\.\.|@\{|\/\/|\/$|\.lock$|\.$/.test(text))
-    return { problem: `${shown(text)} is not the name of a branch, tag or commit`, fix: 'write for example main' }
-  return text
-}
-
-export function gitPath(text: string): Result<string> {
-  const fix = 'write a path inside the repository, such as gitops/environments/prod'
-  if (text.startsWith('/') || text.startsWith('~') || text.split('/').includes('..'))
-    return { problem: `${shown(text)} must be inside the repo`, fix }
-  if (!/^[A-Za-z0-9._/-]+$/.test(text) || text.startsWith('-'))
-    return { problem: `${shown(text)} has characters other than A–Z a–z 0–9 . _ - /`, fix }
-  return text.replace(/^(\.\/)+|\/+$/g, '')
-}
-
 /** A file of this computer; `~` and paths relative to the repository are resolved by site.ts. */
 export function localFile(text: string): Result<string> {
   if (/\$|%\w+%/.test(text))
     return { problem: `${shown(text)}: variables are not expanded here`, fix: 'write ~ or the full path' }
   return oneLine(text)
-}
-
-/** The known word nearest to a mistyped one (edit distance of a third of its length at most). */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const [best] = known.map(one => [distance(word, one), one] as const).sort(([a], [b]) => a - b)
-  return best && best[0] <= Math.max(2, word.length / 3) ? best[1] : undefined
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (const [i, one] of [...a].entries()) {
-    const next = [i + 1]
-    for (const [j, other] of [...b].entries())
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (one === other ? 0 : 1)))
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -1,11 +1,10 @@
 // The site: the facts of one cluster, read from its .env, checked as a whole, and handed to everything else.
-import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join, relative, resolve } from 'node:path'
-import { openToOthers, readEnvFile } from './env-file.ts'
+import { look, openToOthers, readEnvFile } from './env-file.ts'
 import { setInEnvFile } from './env-write.ts'
 import { exit, HomelabError, throwProblems } from './errors.ts'
-import { formatAddress, formatRange } from './network.ts'
+import { formatAddress, formatRange, isFlaw, parseAddress, parseRange } from './network.ts'
 import { root } from './root.ts'
 import { Secret } from './secrets.ts'
 import * as git from './site-git.ts'
@@ -45,10 +44,14 @@ export type Issuer =
   | { name: 'internal-ca' }
   | { name: 'letsencrypt-staging' | 'letsencrypt'; email: string; dns01: Dns01 }
 
-export type Dns01 =
-  | { provider: 'cloudflare'; apiToken: Secret }
-  | { provider: 'rfc2136'; nameserver: string; tsigKeyName: string; tsigAlgorithm: string; tsigSecret: Secret }
-  | { provider: 'digitalocean'; token: Secret }
+/** How Let's Encrypt is shown that the domain is ours. */
+export interface Dns01 {
+  provider: 'cloudflare' | 'digitalocean' | 'rfc2136'
+  /** The keys of the Secret `dns01-PROVIDER`, as the provider's issuer file names them. */
+  credentials: Readonly<Record<string, Secret>>
+  /** What the provider's issuer file needs besides. */
+  vars: Readonly<Record<string, string>>
+}
 
 /** What a rehearsal knows beyond its site: the sandbox's own programs, their environment, and charts at hand. */
 export interface Sandbox {
@@ -158,16 +161,26 @@ function issuer(values: Values): Issuer {
 function dns01(values: Values): Dns01 {
   switch (values.DNS_PROVIDER) {
     case 'cloudflare':
-      return { provider: 'cloudflare', apiToken: new Secret(values.CLOUDFLARE_API_TOKEN ?? '') }
+      return {
+        provider: 'cloudflare',
+        credentials: { 'api-token': new Secret(values.CLOUDFLARE_API_TOKEN ?? '') },
+        vars: {},
+      }
     case 'digitalocean':
-      return { provider: 'digitalocean', token: new Secret(values.DIGITALOCEAN_TOKEN ?? '') }
+      return {
+        provider: 'digitalocean',
+        credentials: { 'access-token': new Secret(values.DIGITALOCEAN_TOKEN ?? '') },
+        vars: {},
+      }
     case 'rfc2136':
       return {
         provider: 'rfc2136',
-        nameserver: values.RFC2136_NAMESERVER ?? '',
-        tsigKeyName: values.RFC2136_TSIG_KEY_NAME ?? '',
-        tsigAlgorithm: values.RFC2136_TSIG_ALGORITHM,
-        tsigSecret: new Secret(values.RFC2136_TSIG_SECRET ?? ''),
+        credentials: { 'tsig-secret': new Secret(values.RFC2136_TSIG_SECRET ?? '') },
+        vars: {
+          nameserver: values.RFC2136_NAMESERVER ?? '',
+          tsigKeyName: values.RFC2136_TSIG_KEY_NAME ?? '',
+          tsigAlgorithm: values.RFC2136_TSIG_ALGORITHM,
+        },
       }
     case 'none':
       throw new Error(`${values.TLS_ISSUER} without a DNS provider`)
@@ -185,6 +198,7 @@ export function vars(site: Site): Record<string, unknown> {
     domain: site.domain,
     environment: site.environment,
     metallbPool: site.metallbPool,
+    ...splitPool(site),
     traefikAddress: site.traefikAddress,
     adguardAddress1: site.adguardAddresses[0],
     adguardAddress2: site.adguardAddresses[1],
@@ -195,6 +209,7 @@ export function vars(site: Site): Record<string, unknown> {
     gitRepository: site.git.repository,
     gitRevision: site.git.revision,
     gitPath: site.git.path,
+    sshKnownHosts: (site.git.knownHosts ?? []).join('\n'),
     timezone: site.timezone,
   }
 }
@@ -218,7 +233,7 @@ function kubeconfigProblems(path: string): Found[] {
   const key = 'KUBECONFIG'
   if (path.includes(delimiter))
     return [{ key, problem: `names several files (${shown(path)})`, fix: 'name the one file that has the context' }]
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = look(path)
   if (!stats)
     return [
       {
@@ -238,4 +253,23 @@ function kubeconfigProblems(path: string): Found[] {
         },
       ]
     : []
+}
+
+/** The fixed addresses apart from the free ones: nothing else can be given an address before its owner asks for it. */
+function splitPool({
+  metallbPool,
+  traefikAddress,
+  adguardAddresses,
+}: Site): Record<'metallbFixed' | 'metallbFree', string[]> {
+  const fixed = [traefikAddress, ...adguardAddresses]
+  const taken = fixed.map(address => parseAddress(address) ?? 0).sort((a, b) => a - b)
+  const pool = parseRange(metallbPool)
+  if (isFlaw(pool)) throw new Error(`a site with the pool ${metallbPool}`)
+  const free: string[] = []
+  let first = pool.first
+  for (const next of [...taken, pool.last + 1]) {
+    if (next > first) free.push(formatRange({ first, last: next - 1, size: next - first }))
+    first = next + 1
+  }
+  return { metallbFixed: fixed.map(address => `${address}/32`), metallbFree: free }
 }

@@ -1,13 +1,11 @@
 // The verbs of a step's script. Each compares, writes only what differs, says in one line what it did,
 // and can be repeated after a kill at any point. With --plan it says what it would do and writes nothing.
-import { join } from 'node:path'
 import { findChart } from './charts.ts'
 import { type Applied, nameOf } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
 import { inputsOf } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
-import { root } from './root.ts'
 import type { Run } from './run.ts'
 import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site.ts'
@@ -63,6 +61,8 @@ export interface SecretVerb {
     data: Readonly<Record<string, SecretValue>>,
     meta?: {
       labels?: Record<string, string>
+      /** `Opaque` unless said; it cannot be changed later. */
+      type?: string
       /** A chart takes the Secret over: once it is there it is left alone. */
       handedOver?: boolean
     },
@@ -71,8 +71,6 @@ export interface SecretVerb {
   generated(length?: number): SecretValue
   /** The bcrypt hash of another key's password, made once. */
   bcrypt(key: string): SecretValue
-  /** An htpasswd line of the keys `username` and `password`, made once. */
-  htpasswd(): SecretValue
 }
 
 /** Thrown by `skip`. */
@@ -135,7 +133,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
           namespace,
           labels: { ...ourLabels, ...meta.labels },
         },
-        type: 'Opaque',
+        type: meta.type ?? 'Opaque',
         data: wanted,
       },
     ])
@@ -156,7 +154,6 @@ export function createVerbs(run: Run, step: Step): Verbs {
         (key: string): SecretValue =>
         known =>
           hashPassword(known[key] ?? ''),
-      htpasswd: (): SecretValue => async known => `${known.username}:${await hashPassword(known.password ?? '')}`,
     }),
 
     async namespace(name, { podSecurity }) {
@@ -171,14 +168,14 @@ export function createVerbs(run: Run, step: Step): Verbs {
 
     async apply(file, vars = {}) {
       doing(file.replace('infrastructure/platform/', ''))
-      return write(readManifest(join(root, file), { ...run.vars, ...vars }))
+      return write(readManifest(file, { ...run.vars, ...vars }))
     },
 
     async chart(ref, valuesFile, { chart: chartName, vars = {} } = {}) {
       const [namespace = '', name = ''] = ref.split('/')
       doing(`chart ${name}`)
       const { helm } = run
-      const values = readValues(join(root, valuesFile), { ...run.vars, ...vars })
+      const values = readValues(valuesFile, { ...run.vars, ...vars })
       const [chart, release] = await Promise.all([
         findChart(chartName ?? name, run.chartSource),
         helm.release(namespace, name),

@@ -7,16 +7,16 @@ import type { Run } from './run.ts'
 import type { Step } from './step.ts'
 
 export interface Verify {
-  /** The server answers a name with an address, over UDP and over TCP. */
+  /** The server answers `NAME.DOMAIN` with an address, over UDP and over TCP. */
   dns(server: string, name: string, expected: string): Promise<void>
-  /** HTTP sends the browser to HTTPS. */
-  redirect(url: string): Promise<void>
-  /** The certificate shown for a host of ours chains to the lab's issuer, names the host and has not expired. */
-  certificate(url: string): Promise<void>
-  /** The certificate in a Secret was made by the lab's CA for this host: what the ingress will show. */
-  issued(secret: string, host: string): Promise<void>
-  /** The page answers over HTTPS, with a certificate of ours, and contains a text. */
-  https(url: string, text: string): Promise<void>
+  /** `http://NAME.DOMAIN/` sends the browser to HTTPS. */
+  redirect(name: string): Promise<void>
+  /** The certificate shown for `NAME.DOMAIN` chains to the lab's issuer, names the host and has not expired. */
+  certificate(name: string): Promise<void>
+  /** The certificate in a Secret was made by the lab's CA for `NAME.DOMAIN`: what the ingress will show. */
+  issued(secret: string, name: string): Promise<void>
+  /** A page of `NAME.DOMAIN` answers over HTTPS, with a certificate of ours, and contains a text. */
+  https(name: string, path: string, text: string): Promise<void>
 }
 
 // Pods that have just become ready take a moment to be routed to. Seconds.
@@ -26,6 +26,7 @@ export function createVerify(run: Run, step: Step): Verify {
   const { site, plan } = run
   const from = outside(site.sandbox ? { sandbox: { routes: site.sandbox.routesFile } } : {})
   const address = site.traefikAddress
+  const host = (name: string) => `${name}.${site.domain}`
 
   /** Looks until it is right or the time is over, and records what the look was worth. */
   const check = async (what: string, look: (from: Outside) => Promise<Seen>): Promise<void> => {
@@ -51,30 +52,33 @@ export function createVerify(run: Run, step: Step): Verify {
   }
 
   return {
-    async dns(server, name, expected) {
+    async dns(server, label, expected) {
+      const name = host(label)
       for (const protocol of ['udp', 'tcp'] as const)
         await check(`${server} answers ${name} with ${expected} over ${protocol.toUpperCase()}`, () =>
           from.resolveName(name, { address: server, protocol }, { expect: expected }),
         )
     },
-    async redirect(url) {
+    async redirect(name) {
+      const url = `http://${host(name)}/`
       await check(`${url} leads to https`, () =>
         from.httpCheck({ url, address, expectRedirectTo: url.replace('http:', 'https:') }),
       )
     },
-    async certificate(url) {
-      const { hostname: servername } = new URL(url)
+    async certificate(name) {
+      const servername = host(name)
       const ca = await authority(run)
       await check(`the certificate of ${servername} is the lab's`, () =>
         from.tlsCheck({ address, port: 443, servername, ...ca }),
       )
     },
-    async issued(secret, host) {
+    async issued(secret, name) {
       if (plan) return
+      const servername = host(name)
       const found = mapAt(await run.cluster.find(`secret/${secret}`), 'data')
       const ca = (await authority(run)).ca
       const certificate = new X509Certificate(Buffer.from(found['tls.crt'] ?? '', 'base64'))
-      const why = !certificate.checkHost(host)
+      const why = !certificate.checkHost(servername)
         ? `it is for ${certificate.subjectAltName ?? 'nobody'}`
         : ca && !certificate.verify(new X509Certificate(ca).publicKey)
           ? 'another CA signed it'
@@ -83,17 +87,18 @@ export function createVerify(run: Run, step: Step): Verify {
             : undefined
       if (why)
         throw new HomelabError({
-          what: `the certificate in ${secret} is not right for ${host}`,
+          what: `the certificate in ${secret} is not right for ${servername}`,
           why,
           fix: `kubectl delete secret -n ${secret.replace('/', ' ')}: cert-manager makes it anew`,
         })
       run.verdicts.push({
         step: step.id,
-        check: `the certificate in ${secret} is for ${host} and from the lab's CA`,
+        check: `the certificate in ${secret} is for ${servername} and from the lab's CA`,
         worth: 'proven',
       })
     },
-    async https(url, text) {
+    async https(name, path, text) {
+      const url = `https://${host(name)}${path}`
       const ca = await authority(run)
       await check(`${url} answers`, () => from.httpCheck({ url, address, expectBody: text, ...ca }))
     },

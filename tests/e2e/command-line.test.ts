@@ -8,7 +8,16 @@ import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { script } from './support.ts'
 
-const steps = ['01-storage-class', '02-metallb', '03-adguard', '04-traefik', '05-cert-manager', '06-rancher', '07-argocd', 'bootstrap-all']
+const steps = [
+  '01-storage-class',
+  '02-metallb',
+  '03-adguard',
+  '04-traefik',
+  '05-cert-manager',
+  '06-rancher',
+  '07-argocd',
+  'bootstrap-all',
+]
 
 /** A copy of the checkout, so that a test can have a .env of its own. */
 function checkout(env?: string): string {
@@ -20,7 +29,8 @@ function checkout(env?: string): string {
   return folder
 }
 
-const good = 'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\n'
+const good =
+  'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\n'
 
 test('every step explains itself, from any folder', async () => {
   for (const step of steps) {
@@ -67,10 +77,16 @@ test('without .env the next command is named', async () => {
 
 test('a bad .env is one report of all its problems, each with its line, before anything else', async () => {
   const wrong = await script(
-    join(checkout('DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=package.json\n'), 'bootstrap/bootstrap-all.ts'),
+    join(
+      checkout(
+        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=package.json\n',
+      ),
+      'bootstrap/bootstrap-all.ts',
+    ),
   )
   assert.equal(wrong.code, 2)
-  for (const line of [/\.env:1 DOMAIN: /, /\.env:2 METALLB_POOL: /, /\.env:3 RANCHERR: .*RANCHER/s]) assert.match(wrong.stderr, line)
+  for (const line of [/\.env:1 DOMAIN: /, /\.env:2 METALLB_POOL: /, /\.env:3 RANCHERR: .*RANCHER/s])
+    assert.match(wrong.stderr, line)
   assert.match(wrong.stderr, /3 problems, nothing was written/)
   assert.doesNotMatch(wrong.stderr, /at .*\.ts:\d+/)
 })
@@ -105,14 +121,18 @@ test('without a network a real run names the chart and the host, and ends', asyn
   if (online) return t.skip('this machine has a network')
   const { findChart } = await import('../../scripts/lib/charts.ts')
   const started = Date.now()
-  await assert.rejects(findChart('traefik', { helm: 'helm', source: 'real' }), /traefik could not be pulled from traefik\.github\.io/)
+  await assert.rejects(
+    findChart('traefik', { helm: 'helm', source: 'real' }),
+    /traefik could not be pulled from traefik\.github\.io/,
+  )
   assert.ok(Date.now() - started < 10_000)
 })
 
 /** A PATH with node and the shell's own programs, and nothing else. */
 function onlyNode(): string {
   const folder = mkdtempSync(join(tmpdir(), 'homelab-path-'))
-  for (const name of ['sh', 'bash', 'env', 'dirname', 'readlink', 'ps', 'head']) symlinkSync(`/usr/bin/${name}`, join(folder, name))
+  for (const name of ['sh', 'bash', 'env', 'dirname', 'readlink', 'ps', 'head'])
+    symlinkSync(`/usr/bin/${name}`, join(folder, name))
   symlinkSync(process.execPath, join(folder, 'node'))
   return folder
 }

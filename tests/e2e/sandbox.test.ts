@@ -23,7 +23,7 @@ import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { readOff } from '../../scripts/lib/sandbox/record.ts'
 
 const run = promisify(execFile)
-const folder = mkdtempSync(join(tmpdir(), 'homelab sandbox-'))
+const folder = mkdtempSync(join(tmpdir(), 'homelab-sandbox-'))
 process.env.HOMELAB_SANDBOX_DIR = folder
 const report = () => {}
 let sandbox: Sandbox

@@ -321,17 +321,11 @@ describe('with a part of the platform', () => {
 
   test("with Let's Encrypt there is no authority to hand out", async () => {
     const { site } = await sandboxSite(name)
-    const dns01 = {
-      provider: 'rfc2136',
-      nameserver: '127.0.0.1',
-      tsigKeyName: 'k',
-      tsigAlgorithm: 'HMACSHA256',
-    } as const
+    const dns01 = { provider: 'rfc2136', credentials: {}, vars: {} } as const
     for (const issuer of ['letsencrypt', 'letsencrypt-staging'] as const) {
-      const { Secret } = await import('../../scripts/lib/secrets.ts')
       const other = {
         ...site,
-        issuer: { name: issuer, email: 'a@b.net', dns01: { ...dns01, tsigSecret: new Secret('x') } },
+        issuer: { name: issuer, email: 'a@b.net', dns01 },
       }
       await assert.rejects(handOut(other, { json: false }), (error: HomelabError) => {
         return error.code === 2 && /Let's Encrypt/.test(error.why ?? '')

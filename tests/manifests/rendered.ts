@@ -23,6 +23,9 @@ export const sample: Vars = {
   domain: 'lab.home.arpa',
   environment: 'dev',
   metallbPool: '192.168.77.200-192.168.77.220',
+  sshKnownHosts: '',
+  metallbFixed: ['192.168.77.200/32', '192.168.77.201/32', '192.168.77.202/32'],
+  metallbFree: ['192.168.77.203-192.168.77.220'],
   traefikAddress: '192.168.77.200',
   adguardAddress1: '192.168.77.201',
   adguardAddress2: '192.168.77.202',
@@ -87,25 +90,30 @@ export function applicationManifests(): K8sObject[] {
   return [...readManifest(join(root, 'gitops/bootstrap/applications.yaml'), sample), ...applications, ...own]
 }
 
-/** A release as Helm would install it without a network: from a stand-in, or the real chart where its module brings it. */
+/** A release as Helm would install it without a network: from a stand-in, or the real chart where its module brings it. CRDs left out. */
 export async function rendered(release: Release): Promise<K8sObject[]> {
   const chart = await findChart(release.chart, {
     helm: programs.paths.helm,
     source: 'stand-in',
     packaged: programs.charts,
   })
-  return render(chart.path, release, valuesOf(release))
+  return render(chart.path, release, valuesOf(release), /^kind: CustomResourceDefinition$/m)
 }
 
 /** A chart rendered for the sandbox's Kubernetes. @throws what helm says, when it refuses */
-export function render(path: string, { release, namespace }: Release, values: Record<string, unknown>): K8sObject[] {
+export function render(
+  path: string,
+  { release, namespace }: Release,
+  values: Record<string, unknown>,
+  skip?: RegExp,
+): K8sObject[] {
   const kubernetes = ['--kube-version', programs.kubernetesVersion, '--api-versions', 'policy/v1/PodDisruptionBudget']
   const text = run(
     'helm',
     ['template', release, path, '-n', namespace, '--include-crds', ...kubernetes, '-f', '-'],
     JSON.stringify(values),
   )
-  return parseManifest(text).map(object => inNamespace(object, namespace))
+  return parseManifest(text, skip).map(object => inNamespace(object, namespace))
 }
 
 /** Runs one of the programs with a home of its own. @throws Error with what it wrote to stderr */

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse } from 'dotenv'
-import { type EnvFile, limits, parseEnv, readEnvFile } from '../../scripts/lib/env-file.ts'
+import { readEnvFile } from '../../scripts/lib/env-file.ts'
+import { type EnvFile, limits, parseEnv } from '../../scripts/lib/env-lines.ts'
 import { quoteValue, setInEnvFile } from '../../scripts/lib/env-write.ts'
 import { random } from '../fixtures/random.ts'
 
@@ -35,7 +36,10 @@ test('a missing file, a dangling link, a directory and a pipe are each named', (
   const again = () => readEnvFile(path(), { root, secrets })
   assert.deepEqual(problems(again()), ['.env not found at ROOT/.env'])
   symlinkSync(join(root, 'nothing'), path())
-  assert.deepEqual(problems(again()), ['ROOT/.env is a symbolic link to a file that is not there'])
+  assert.deepEqual(problems(again()), ['ROOT/.env is a symbolic link that leads nowhere'])
+  rmSync(path())
+  symlinkSync('.env', path())
+  assert.deepEqual(problems(again()), ['ROOT/.env is a symbolic link that leads nowhere'])
   rmSync(path())
   mkdirSync(path())
   assert.deepEqual(problems(again()), ['ROOT/.env is a directory'])

@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { generated } from '../../scripts/docs.ts'
-import { parseEnv } from '../../scripts/lib/env-file.ts'
+import { parseEnv } from '../../scripts/lib/env-lines.ts'
 import { quoteValue } from '../../scripts/lib/env-write.ts'
 import { HomelabError } from '../../scripts/lib/errors.ts'
 import { redact } from '../../scripts/lib/redact.ts'
 import { root as repository } from '../../scripts/lib/root.ts'
+import { Secret } from '../../scripts/lib/secrets.ts'
 import { keepInEnv, type LoadOptions, loadSite, type Site, vars } from '../../scripts/lib/site.ts'
 import { readSource } from '../../scripts/lib/site-git.ts'
 import { collect, describeProblems, readValues } from '../../scripts/lib/site-read.ts'
@@ -20,6 +21,10 @@ import { about, keys, secretKeys } from '../../scripts/lib/site-schema.ts'
 import { random } from '../fixtures/random.ts'
 
 const fixtures = join(repository, 'tests/fixtures')
+
+// [git.lan]:2222 as `ssh-keygen -H` hides it.
+const hashedHost =
+  '|1|7v1Urek3pDYw44TJpxIElzx4RFw=|5h3TNS2Men/q9wq4mredb3lW8Jg= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN7wWuKAuqcK5LTLyBmI6ALp8XASsNZp/qHPQXxBHOmO'
 
 /** A checkout and a home folder of their own, as `.env` of a real owner would find them. */
 let top: string
@@ -43,7 +48,7 @@ before(() => {
     chmodSync(join(home, '.ssh', name), mode)
   }
   writeFileSync(join(home, '.ssh/deploy.pub'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA test\n')
-  writeFileSync(join(home, '.ssh/known_hosts'), 'git.lan ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n')
+  writeFileSync(join(home, '.ssh/known_hosts'), `git.lan ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n${hashedHost}\n`)
   git('init', '-q', '-b', 'main')
   git('remote', 'add', 'origin', 'git@github.com:you/homelab.git')
 })
@@ -173,6 +178,8 @@ describe('what no fixture can show', () => {
       domain: 'lab.home.arpa',
       environment: 'prod',
       metallbPool: '192.168.1.200-192.168.1.220',
+      metallbFixed: ['192.168.1.200/32', '192.168.1.201/32', '192.168.1.202/32'],
+      metallbFree: ['192.168.1.203-192.168.1.220'],
       traefikAddress: '192.168.1.200',
       adguardAddress1: '192.168.1.201',
       adguardAddress2: '192.168.1.202',
@@ -183,9 +190,10 @@ describe('what no fixture can show', () => {
       gitRepository: 'https://github.com/you/homelab.git',
       gitRevision: 'main',
       gitPath: 'gitops/environments/prod',
+      sshKnownHosts: '',
       timezone: 'Etc/UTC',
     })
-    assert.equal(site.git.token?.reveal(), 'canary-0123456789')
+    assert.equal(reveal(site.git.credentials?.password), 'canary-0123456789')
     assert.doesNotMatch(inspect(site, { depth: 9 }) + JSON.stringify(site), /canary/)
     assert.doesNotMatch(redact('the token is canary-0123456789'), /canary/)
   })
@@ -234,6 +242,15 @@ describe('what no fixture can show', () => {
     ])
   })
 
+  test('a remote on a port of its own has no https form that could be guessed', async () => {
+    write(valid)
+    git('remote', 'set-url', 'origin', 'ssh://git@git.lan:2222/you/homelab.git')
+    const { problems } = await load()
+    git('remote', 'set-url', 'origin', 'git@github.com:you/homelab.git')
+    assert.equal(problems.length, 1)
+    assert.match(problems[0] ?? '', /needs GIT_SSH_KEY_FILE/)
+  })
+
   test('credentials in the remote are neither used nor printed', async () => {
     write(valid)
     git('remote', 'set-url', 'origin', 'https://you:ghp_canary@github.com/you/homelab.git')
@@ -274,7 +291,7 @@ describe('what no fixture can show', () => {
       write(`${valid}GIT_TOKEN=${written}\nRANCHER=false\n`)
       const { site, problems } = await load()
       assert.deepEqual(problems, [], `${secret} as ${written}`)
-      assert.equal(site?.git.token?.reveal(), secret)
+      assert.equal(reveal(site?.git.credentials?.password), secret)
       assert.equal(site?.rancher, false)
     }
   })
@@ -344,9 +361,11 @@ describe('what no fixture can show', () => {
       assert.ok(problems.length > 0)
       assert.doesNotMatch(problems.join('\n'), /canary/)
     }
-    write(`${valid.replace(/DOMAIN=.*/, 'DOMAIN=https://you:canary-45@lab.home.arpa')}GIT_TOKEN=canary-6789\n`)
+    write(
+      `${valid.replace(/DOMAIN=.*/, 'DOMAIN=https://you:canary-45@lab.home.arpa')}CLOUDFLARE_API_TOKEN=canary-6789\n`,
+    )
     const { problems } = await load()
-    assert.equal(problems.length, 1)
+    assert.equal(problems.length, 2)
     assert.doesNotMatch(problems.join('\n'), /canary/)
     assert.doesNotMatch(redact('later, in some tool’s words: canary-6789'), /canary/)
   })
@@ -371,3 +390,7 @@ describe('what no fixture can show', () => {
     )
   })
 })
+
+function reveal(value: string | Secret | undefined): string | undefined {
+  return value instanceof Secret ? value.reveal() : value
+}

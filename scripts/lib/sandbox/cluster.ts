@@ -1,24 +1,23 @@
 // A throw-away Kubernetes: bring one up, find it, take it down, switch parts of it off.
-import { execFile, spawn } from 'node:child_process'
-import { existsSync, openSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { parseAllDocuments, stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
-import { Api, type KubeObject } from './api.ts'
-import { egressConfig, kwokctlConfig, type Ports, readStages, stagesFor } from './config.ts'
+import { Api } from './api.ts'
+import { type Ports, readStages, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { withFileLock } from './filelock.ts'
-import { kubeconfigAs } from './kubeconfig.ts'
 import { localPrograms, provisionerName } from './local-programs.ts'
-import { type NodeSize, nodeObjects } from './nodes.ts'
-import { egressSocket, sandboxesRoot } from './paths.ts'
+import type { NodeSize } from './nodes.ts'
+import { clusterFolder, sandboxesRoot } from './paths.ts'
 import { freePort } from './ports.ts'
 import { sandboxProcesses, signal } from './processes.ts'
 import { ensurePrograms, type Programs } from './programs.ts'
 import { readOff, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
-import { elapsed, type Report } from './report.ts'
+import type { Report } from './report.ts'
+import { contextOf, kwokctl, start } from './start.ts'
 
 /** A running sandbox, for whoever works with it. */
 export interface Sandbox {
@@ -54,12 +53,6 @@ export interface UpOptions {
   ownerPid?: number
 }
 
-const pieces = (dir: string, name: string) => ({
-  kwok: join(dir, 'kwok'),
-  cluster: join(dir, 'kwok', 'clusters', name),
-  pki: join(dir, 'kwok', 'clusters', name, 'pki'),
-})
-
 function folder(name: string): string {
   if (!/^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$/.test(name))
     throw new HomelabError({
@@ -67,7 +60,15 @@ function folder(name: string): string {
       why: 'lower-case letters, digits and hyphens, at most 30',
       code: exit.usage,
     })
-  return join(sandboxesRoot(), name)
+  const dir = join(sandboxesRoot(), name)
+  if (/\s/.test(dir))
+    throw new HomelabError({
+      what: `the sandbox's folder has a space in its path: ${dir}`,
+      why: 'kwokctl reads its folder from an environment variable, up to the first space',
+      fix: 'HOMELAB_SANDBOX_DIR=/tmp/homelab (any folder without one)',
+      code: exit.usage,
+    })
+  return dir
 }
 
 /**
@@ -96,18 +97,21 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       report(`sandbox ${name}: clearing away what is left of an earlier one`)
       await destroy(dir)
     }
-    const start = Date.now()
+    const begin = Date.now()
     report(`sandbox ${name}: starting the control plane`)
-    await mkdir(join(dir, 'logs'), { recursive: true, mode: 0o700 })
-    const [etcd, etcdPeer, apiserver, controllerManager, scheduler, kubelet, ui0, ui1] = await Promise.all(
-      Array.from({ length: 8 }, freePort),
-    )
-    const ports = { etcd, etcdPeer, apiserver, controllerManager, scheduler, kubelet } as Ports
+    const ports: Ports = {
+      etcd: await freePort(),
+      etcdPeer: await freePort(),
+      apiserver: await freePort(),
+      controllerManager: await freePort(),
+      scheduler: await freePort(),
+      kubelet: await freePort(),
+    }
     const record: SandboxRecord = {
       name,
       dir,
-      server: `https://127.0.0.1:${apiserver}`,
-      pki: pieces(dir, name).pki,
+      server: `https://127.0.0.1:${ports.apiserver}`,
+      pki: join(clusterFolder(dir, name), 'pki'),
       kubeletPort: ports.kubelet,
       programs: programs.paths,
       versions: programs.versions,
@@ -117,31 +121,18 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
       ready: false,
       forwards: [
-        { namespace: 'adguard', pod: 'adguard-0', port: 3000, local: ui0 as number },
-        { namespace: 'adguard', pod: 'adguard-1', port: 3000, local: ui1 as number },
+        { namespace: 'adguard', pod: 'adguard-0', port: 3000, local: await freePort() },
+        { namespace: 'adguard', pod: 'adguard-1', port: 3000, local: await freePort() },
       ],
     }
-    const off = [...(options.without ?? [])]
-    await writeRecord(record)
-    await writeJson(join(dir, 'off.json'), off)
-    await writeJson(join(dir, 'routes.json'), {})
-    await writeFile(join(dir, 'egress.yaml'), egressConfig(dir))
-    await writeFile(join(dir, 'kwokctl.yaml'), kwokctlConfig(record, ports, stagesFor(stages, off, record.readyAfter)))
-    const context = `homelab-sandbox-${name}`
-    const owner = kubeconfigAs(record, context, { user: 'homelab-owner', groups: ['system:masters'] })
-    await writeFile(join(dir, 'kubeconfig'), owner, { mode: 0o600 })
-    await writeFile(join(dir, 'admin.kubeconfig'), kubeconfigAs(record, context), { mode: 0o600 })
-    startAgent(dir)
-    await kwokctl(record, ['--config', join(dir, 'kwokctl.yaml'), 'create', 'cluster', '--kubeconfig', ''])
-    report(`sandbox ${name}: registering ${nodes.length} nodes`)
-    await registerNodes(record)
+    await start(record, ports, stages, options.without ?? [], report)
     const { ownerPid: _, ...rest } = record
     await writeRecord({
       ...rest,
       ready: true,
       ...(options.ownerPid === undefined ? {} : { ownerPid: options.ownerPid }),
     })
-    report(`sandbox ${name}: up after ${((Date.now() - start) / 1000).toFixed(1)} s`)
+    report(`sandbox ${name}: up after ${((Date.now() - begin) / 1000).toFixed(1)} s`)
     return describe(record)
   })
 }
@@ -191,7 +182,7 @@ export async function runningSandbox(name: string): Promise<Sandbox | undefined>
 /** The names of all sandboxes on this machine, running or not. */
 export async function sandboxNames(): Promise<string[]> {
   const entries = await readdir(sandboxesRoot(), { withFileTypes: true }).catch(() => [])
-  return entries.filter(entry => entry.isDirectory() && !entry.name.endsWith('.lock')).map(({ name }) => name)
+  return entries.filter(entry => entry.isDirectory() && !entry.name.includes('.')).map(({ name }) => name)
 }
 
 /**
@@ -207,7 +198,7 @@ export async function sandboxSwitch(sandbox: Sandbox, off: readonly string[]): P
   const before = await readOff(sandbox.dir)
   await writeJson(join(sandbox.dir, 'off.json'), off)
   if (!stageNames.some(name => before.includes(name) !== off.includes(name))) return
-  const { cluster } = pieces(sandbox.dir, sandbox.name)
+  const cluster = clusterFolder(record.dir, record.name)
   await replaceStages(join(cluster, 'kwok.yaml'), stagesFor(stages, off, record.readyAfter))
   const kwok = sandboxProcesses(sandbox.dir).filter(({ command }) => command.includes('/kwok-controller '))
   for (const { pid } of kwok) signal(pid, 'SIGKILL')
@@ -240,9 +231,9 @@ function describe(record: SandboxRecord): Sandbox {
     name,
     dir,
     kubeconfig: join(dir, 'kubeconfig'),
-    context: `homelab-sandbox-${name}`,
+    context: contextOf(name),
     adminKubeconfig: join(dir, 'admin.kubeconfig'),
-    auditLog: join(pieces(dir, name).cluster, 'logs', 'audit.log'),
+    auditLog: join(clusterFolder(dir, name), 'logs', 'audit.log'),
     programs,
     versions,
     charts,
@@ -251,80 +242,7 @@ function describe(record: SandboxRecord): Sandbox {
   }
 }
 
-function startAgent(dir: string): void {
-  const log = openSync(join(dir, 'logs', 'agent.log'), 'a')
-  const script = fileURLToPath(new URL('agent.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, '--dir', `${dir}/`], {
-    detached: true, // it outlives us, and a Ctrl-C in our terminal is not for it
-    stdio: ['ignore', log, log],
-    cwd: dir,
-  })
-  child.unref()
-}
-
-async function kwokctl(record: SandboxRecord, args: string[]): Promise<void> {
-  // A KWOK_… variable of the person's would change what is built here. And kwokctl takes kubectl from PATH.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('KWOK_')))
-  await new Promise<void>((done, fail) =>
-    execFile(
-      record.programs.kwokctl,
-      ['--name', record.name, ...args],
-      {
-        env: {
-          ...env,
-          PATH: `${dirname(record.programs.kubectl)}:${env.PATH}`,
-          KWOK_WORKDIR: pieces(record.dir, record.name).kwok,
-        },
-        cwd: record.dir,
-        timeout: 60_000,
-      },
-      async (error, _, stderr) => (error ? fail(await startError(record, stderr)) : done()),
-    ),
-  )
-}
-
-async function startError(record: SandboxRecord, words: string): Promise<HomelabError> {
-  const logs = join(pieces(record.dir, record.name).cluster, 'logs')
-  const text = await readFile(join(logs, 'kube-apiserver.log'), 'utf8').catch(() => '')
-  const last = text.trim().split('\n').slice(-3).join('\n')
-  return new HomelabError({
-    what: `the control plane of sandbox ${record.name} does not start`,
-    why: `${words.trim().split('\n').slice(-4).join('\n')}\n${last}`.trim(),
-    fix: `the logs are in ${logs}; start again with: npx tsx scripts/sandbox.ts up --name ${record.name}`,
-  })
-}
-
-/** Nodes in, nodes Ready, and what the controller manager makes first: then a pod can be made. */
-async function registerNodes(record: SandboxRecord): Promise<void> {
-  const api = await Api.open(record.server, record.pki)
-  const start = Date.now()
-  for (const node of nodeObjects(record.nodes, record.versions.kubernetes)) {
-    const { status, body } = await api.request<{ message?: string }>('POST', '/api/v1/nodes', node)
-    if (status !== 201)
-      throw new HomelabError({ what: `sandbox ${record.name}: a node is refused`, why: `${status} ${body.message}` })
-  }
-  type Node = KubeObject & { status: { conditions?: { type: string; status: string }[] } }
-  for (;;) {
-    const nodes = await api.request<{ items: Node[] }>('GET', '/api/v1/nodes')
-    const ready = nodes.body.items.filter(node =>
-      node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
-    )
-    const account = await api.request('GET', '/api/v1/namespaces/default/serviceaccounts/default')
-    if (ready.length === record.nodes.length && account.status === 200 && existsSync(egressSocket(record.dir))) return
-    if (Date.now() - start > 30_000)
-      throw new HomelabError({
-        what: `sandbox ${record.name}: after ${elapsed(start)} only ${ready.length} of ${record.nodes.length} nodes are Ready`,
-        why: existsSync(egressSocket(record.dir))
-          ? 'see kwok-controller.log'
-          : 'the agent did not start: see logs/agent.log',
-        fix: `the logs are in ${record.dir}`,
-      })
-    await sleep(30)
-  }
-}
-
 async function replaceStages(file: string, stages: readonly object[]): Promise<void> {
-  const { parseAllDocuments, stringify } = await import('yaml')
   const documents = parseAllDocuments(await readFile(file, 'utf8')).map(document => document.toJS() as { kind: string })
   const kept = documents.filter(({ kind }) => kind !== 'Stage')
   await writeFile(file, [...kept, ...stages].map(document => stringify(document, { lineWidth: 0 })).join('---\n'))

@@ -112,18 +112,22 @@ export function runGo(
   })
 }
 
+/** @param words whose disk: the system's own words */
+export function diskFull(words: string): HomelabError {
+  return new HomelabError({
+    what: 'the disk is full while building the programs of the sandbox',
+    why: words,
+    fix: 'free about 6 GB (modules 2 GB, build cache 3 GB, programs 1 GB), or move them: XDG_CACHE_HOME, GOCACHE, GOMODCACHE',
+  })
+}
+
 function goError(args: readonly string[], tail: readonly string[]): HomelabError {
   const text = tail.join('\n')
   const words = tail
     .filter(line => !/^[\w./-]+$/.test(line) && !line.startsWith('go: downloading'))
     .slice(-6)
     .join('\n')
-  if (/no space left on device|disk quota exceeded/i.test(text))
-    return new HomelabError({
-      what: 'the disk is full while building the programs of the sandbox',
-      why: words,
-      fix: 'free about 6 GB (modules 2 GB, build cache 3 GB, programs 1 GB), or move them: XDG_CACHE_HOME, GOCACHE, GOMODCACHE',
-    })
+  if (/no space left on device|disk quota exceeded/i.test(text)) return diskFull(words)
   if (/dial tcp|no such host|i\/o timeout|connection refused|TLS handshake|proxyconnect/.test(text))
     return new HomelabError({
       what: 'the module proxy cannot be reached',
@@ -142,9 +146,33 @@ export async function checkNetwork(go: Go): Promise<void> {
   const first = go.proxy.split(/[,|]/)[0] ?? ''
   if (!/^https?:/.test(first)) return // off, direct, file:// : Go's own answer is immediate or the only one
   const target = new URL(first)
-  const through = proxyFor(target)
-  const { hostname, port, protocol } = through ?? target
-  const problem = await new Promise<string | undefined>(done => {
+  const through = proxyFor(target) // Node does not use it, so we see only whether it is there
+  const problem = await (through ? connects(through) : answers(target))
+  if (problem === undefined) return
+  const host = through ? `the proxy ${through.host}` : target.host
+  throw new HomelabError({
+    what: `the Go modules of the sandbox are not on this machine yet, and ${host} cannot be reached`,
+    why: problem,
+    fix: 'connect to the internet once (about 300 MB), or set GOPROXY to a mirror; afterwards no network is needed',
+  })
+}
+
+/** Any answer will do, also a refusal of our certificate check: Go trusts the system's authorities, Node its own. */
+async function answers(target: URL): Promise<string | undefined> {
+  const url = new URL(`${target.origin}${target.pathname.replace(/\/$/, '')}/sigs.k8s.io/yaml/@v/list`)
+  try {
+    await fetch(url, { signal: AbortSignal.timeout(5000), redirect: 'manual' })
+    return undefined
+  } catch (error) {
+    if ((error as Error).name === 'TimeoutError') return 'no answer within five seconds'
+    const { code = '', message } =
+      (error as { cause?: NodeJS.ErrnoException }).cause ?? (error as NodeJS.ErrnoException)
+    return /CERT|SELF_SIGNED|UNABLE_TO_/.test(code) ? undefined : message
+  }
+}
+
+function connects({ hostname, port, protocol }: URL): Promise<string | undefined> {
+  return new Promise(done => {
     const socket = connect({
       host: hostname.replace(/^\[|\]$/g, ''),
       port: Number(port) || (protocol === 'https:' ? 443 : 80),
@@ -156,12 +184,6 @@ export async function checkNetwork(go: Go): Promise<void> {
     socket.setTimeout(5000, () => finish('no answer within five seconds'))
     socket.once('connect', () => finish())
     socket.once('error', error => finish(error.message))
-  })
-  if (problem === undefined) return
-  throw new HomelabError({
-    what: `the Go modules of the sandbox are not on this machine yet, and ${through ? 'the proxy ' : ''}${hostname} cannot be reached`,
-    why: problem,
-    fix: 'connect to the internet once (about 300 MB), or set GOPROXY to a mirror; afterwards no network is needed',
   })
 }
 

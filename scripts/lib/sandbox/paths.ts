@@ -15,6 +15,9 @@ export const programsRoot = () => join(cache(), 'programs')
 /** Running sandboxes, one folder each. `HOMELAB_SANDBOX_DIR` moves them. */
 export const sandboxesRoot = () => resolve(process.env.HOMELAB_SANDBOX_DIR || join(cache(), 'sandboxes'))
 
+/** kwokctl's folder of a sandbox: kwok.yaml, pki, logs of the control plane. */
+export const clusterFolder = (dir: string, name: string) => join(dir, 'kwok', 'clusters', name)
+
 /** The egress proxy's Unix socket: in the sandbox's folder, unless that makes it longer than the system allows (104 bytes). */
 export function egressSocket(dir: string): string {
   const path = join(dir, 'egress.sock')

@@ -1,13 +1,13 @@
 // The programs of the sandbox, built once from the pinned Go modules in infrastructure/sandbox/tools.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { HomelabError } from '../errors.ts'
 import { withFileLock } from './filelock.ts'
-import { checkNetwork, findGo, type Go, runGo } from './go.ts'
+import { checkNetwork, diskFull, findGo, type Go, runGo } from './go.ts'
 import { programsRoot, sources } from './paths.ts'
 import { isRunning } from './processes.ts'
 import { sandboxRecords } from './record.ts'
@@ -28,11 +28,19 @@ const packages = {
   'github.com/AdguardTeam/AdGuardHome': 'adguardhome',
 } as const
 
+interface Patch {
+  module: string
+  file: string
+  /** With the flags g and m. */
+  from: RegExp
+  to: string
+}
+
 /**
  * Lines that we change in a copy of a module, because no flag reaches them: what listens on every interface listens on
  * loopback here, and two sandboxes do not fight for one port. Each must be found exactly once.
  */
-const patches = [
+const patches: readonly Patch[] = [
   {
     module: 'go.universe.tf/metallb',
     file: 'internal/k8s/k8s.go',
@@ -57,7 +65,7 @@ const patches = [
     from: /^(\t\thealthzListener, err := .*fmt\.Sprintf\()":%d"(, \*s\.HealthzAddr\)\))$/gm,
     to: '$1"127.0.0.1:%d"$2',
   },
-] as const
+]
 
 export type ProgramName = (typeof packages)[keyof typeof packages]
 
@@ -91,7 +99,15 @@ export async function ensurePrograms(report: Report): Promise<Programs> {
       async () => {
         if (!existsSync(dir)) await build(go, tools, goMod, dir, report)
       },
-    )
+    ).catch((error: NodeJS.ErrnoException) => {
+      if (error instanceof HomelabError || !error.code) throw error
+      if (/ENOSPC|EDQUOT/.test(error.code)) throw diskFull(error.message)
+      throw new HomelabError({
+        what: `the programs of the sandbox cannot be kept in ${programsRoot()}`,
+        why: error.message,
+        fix: 'make that folder writable, or choose another: XDG_CACHE_HOME',
+      })
+    })
   return describe(dir, goMod)
 }
 
@@ -143,6 +159,7 @@ async function build(go: Go, tools: string, goMod: string, dir: string, report: 
   const start = Date.now()
   await removeDead(dirname(dir))
   const work = `${dir}.part-${process.pid}` // ours alone, even if a Go that a killed build left behind still writes
+  process.once('exit', () => rmSync(work, { recursive: true, force: true })) // also when it fails
   await mkdir(join(work, 'out'), { recursive: true })
   report('programs: building them from Go modules, once · about five minutes on two cores, longer on a slow line')
   await download(go, tools, report, start)
@@ -245,23 +262,26 @@ async function patchModules(go: Go, goMod: string, work: string): Promise<string
   let replaces = ''
   for (const module of new Set(patches.map(patch => patch.module))) {
     const copy = join(work, 'modules', module)
-    await cp(moduleDir(go, goMod, module), copy, { recursive: true })
+    await cp(moduleDir(go, goMod, module), copy, { recursive: true, filter: path => !path.endsWith('_test.go') })
     await makeWritable(copy) // the module cache is read-only
     for (const patch of patches.filter(patch => patch.module === module)) {
       const file = join(copy, patch.file)
-      const text = await readFile(file, 'utf8')
-      const found = text.match(patch.from)?.length ?? 0
-      if (found !== 1)
-        throw new HomelabError({
-          what: `the patch of ${module} does not fit: ${patch.file} has ${found} lines like ${patch.from}, not one`,
-          why: 'the module was updated and its source changed',
-          fix: 'read that file and correct `patches` in scripts/lib/sandbox/programs.ts',
-        })
-      await writeFile(file, text.replace(patch.from, patch.to))
+      await writeFile(file, patched(await readFile(file, 'utf8'), patch))
     }
     replaces += `\nreplace ${module} => ${JSON.stringify(copy)}\n`
   }
   return replaces
+}
+
+/** The text with the one line changed. @throws HomelabError unless there is exactly one */
+export function patched(text: string, { module, file, from, to }: Patch): string {
+  const found = text.match(from)?.length ?? 0
+  if (found === 1) return text.replace(from, to)
+  throw new HomelabError({
+    what: `the patch of ${module} does not fit: ${file} has ${found} lines like ${from}, not one`,
+    why: 'the module was updated and its source changed',
+    fix: 'read that file and correct `patches` in scripts/lib/sandbox/programs.ts',
+  })
 }
 
 async function makeWritable(path: string): Promise<void> {

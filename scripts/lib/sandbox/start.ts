@@ -1,0 +1,124 @@
+// The start of a sandbox: its files, the agent, the control plane by kwokctl, the nodes.
+import { execFile, spawn } from 'node:child_process'
+import { existsSync, openSync } from 'node:fs'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { HomelabError } from '../errors.ts'
+import { Api, type KubeObject } from './api.ts'
+import { egressConfig, kwokctlConfig, type Ports, type Stage, stagesFor } from './config.ts'
+import { destroy } from './down.ts'
+import { kubeconfigAs } from './kubeconfig.ts'
+import { nodeObjects } from './nodes.ts'
+import { clusterFolder, egressSocket } from './paths.ts'
+import { type SandboxRecord, writeJson, writeRecord } from './record.ts'
+import type { Report } from './report.ts'
+
+/**
+ * Start what the record describes.
+ * @param off stages and local programs that are off from the start
+ * @throws HomelabError with the control plane's own last words; the logs are kept beside the sandbox's folder
+ */
+export async function start(
+  record: SandboxRecord,
+  ports: Ports,
+  stages: readonly Stage[],
+  off: readonly string[],
+  report: Report,
+): Promise<void> {
+  const { dir, name } = record
+  const kept = `${dir}.logs` // of an attempt that failed
+  await rm(kept, { recursive: true, force: true })
+  try {
+    await writeFiles(record, kwokctlConfig(record, ports, stagesFor(stages, off, record.readyAfter)), off)
+    startAgent(dir)
+    await kwokctl(record, ['--config', join(dir, 'kwokctl.yaml'), 'create', 'cluster', '--kubeconfig', ''])
+    report(`sandbox ${name}: registering ${record.nodes.length} nodes`)
+    await registerNodes(record)
+  } catch (error) {
+    const text = await readFile(join(clusterFolder(dir, name), 'logs', 'kube-apiserver.log'), 'utf8').catch(() => '')
+    await cp(join(clusterFolder(dir, name), 'logs'), kept, { recursive: true }).catch(() => undefined)
+    await cp(join(dir, 'logs'), kept, { recursive: true }).catch(() => undefined)
+    await destroy(dir)
+    throw new HomelabError({
+      what: `sandbox ${name} does not start`,
+      why: [(error as Error).message, ...text.trim().split('\n').slice(-3)].join('\n').trim(),
+      fix: `read the logs in ${kept}, then again: npx tsx scripts/sandbox.ts up --name ${name}`,
+      cause: error,
+    })
+  }
+}
+
+async function writeFiles(record: SandboxRecord, kwokctlYaml: string, off: readonly string[]): Promise<void> {
+  const { dir, name } = record
+  const context = contextOf(name)
+  const owner = kubeconfigAs(record, context, { user: 'homelab-owner', groups: ['system:masters'] })
+  await mkdir(join(dir, 'logs'), { recursive: true, mode: 0o700 })
+  await writeRecord(record)
+  await writeJson(join(dir, 'off.json'), off)
+  await writeJson(join(dir, 'routes.json'), {})
+  await writeFile(join(dir, 'egress.yaml'), egressConfig(dir))
+  await writeFile(join(dir, 'kwokctl.yaml'), kwokctlYaml)
+  await writeFile(join(dir, 'kubeconfig'), owner, { mode: 0o600 })
+  await writeFile(join(dir, 'admin.kubeconfig'), kubeconfigAs(record, context), { mode: 0o600 })
+}
+
+export const contextOf = (name: string): string => `homelab-sandbox-${name}`
+
+function startAgent(dir: string): void {
+  const log = openSync(join(dir, 'logs', 'agent.log'), 'a')
+  const script = fileURLToPath(new URL('agent.ts', import.meta.url))
+  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, '--dir', `${dir}/`], {
+    detached: true, // it outlives us, and a Ctrl-C in our terminal is not for it
+    stdio: ['ignore', log, log],
+    cwd: dir,
+  }).unref()
+}
+
+/** Run kwokctl on this sandbox. */
+export async function kwokctl(record: SandboxRecord, args: string[]): Promise<void> {
+  // A KWOK_… variable of the person's would change what is built here. And kwokctl takes kubectl from PATH.
+  const own = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('KWOK_')))
+  const env = {
+    ...own,
+    PATH: `${dirname(record.programs.kubectl)}:${own.PATH}`,
+    KWOK_WORKDIR: join(record.dir, 'kwok'),
+  }
+  await new Promise<void>((done, fail) =>
+    execFile(
+      record.programs.kwokctl,
+      ['--name', record.name, ...args],
+      { env, cwd: record.dir, timeout: 60_000 },
+      (error, _, words) =>
+        error ? fail(new Error(words.trim().split('\n').slice(-3).join('\n') || error.message)) : done(),
+    ),
+  )
+}
+
+/** Nodes in, nodes Ready, and what the controller manager makes first: then a pod can be made. */
+async function registerNodes(record: SandboxRecord): Promise<void> {
+  const api = await Api.open(record.server, record.pki)
+  for (const node of nodeObjects(record.nodes, record.versions.kubernetes)) {
+    const { status, body } = await api.request<{ message?: string }>('POST', '/api/v1/nodes', node)
+    if (status !== 201) throw new Error(`a node is refused: ${status} ${body.message}`)
+  }
+  type Node = KubeObject & { status: { conditions?: { type: string; status: string }[] } }
+  for (const end = Date.now() + 30_000; ; await sleep(30)) {
+    const nodes = await api.request<{ items: Node[] }>('GET', '/api/v1/nodes')
+    const ready = nodes.body.items.filter(node =>
+      node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    ).length
+    const account = await api.request('GET', '/api/v1/namespaces/default/serviceaccounts/default')
+    const agent = existsSync(egressSocket(record.dir))
+    if (ready === record.nodes.length && account.status === 200 && agent) return
+    if (Date.now() > end)
+      throw new Error(
+        !agent
+          ? 'the agent did not start (agent.log)'
+          : ready < record.nodes.length
+            ? `after 30 s only ${ready} of ${record.nodes.length} nodes are Ready (kwok-controller.log)`
+            : 'the controller manager makes no ServiceAccount (kube-controller-manager.log)',
+      )
+  }
+}
