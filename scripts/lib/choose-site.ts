@@ -1,4 +1,5 @@
 // Which cluster a command is about: the one in .env, or the sandbox.
+import { currentContext } from './cluster.ts'
 import type { Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
 import { root } from './root.ts'
@@ -9,6 +10,24 @@ export async function chooseSite(values: Values): Promise<{ site: Site; notices:
   if (!values.sandbox) return loadSite({ root })
   const { sandboxSite } = await import('./sandbox/site.ts')
   return sandboxSite()
+}
+
+/**
+ * The same for commands that write. While .env names no context, the one that the kubeconfig is at is proposed:
+ * preflight shows the cluster and asks.
+ * @throws HomelabError (exit 2) when there is none to propose
+ */
+export async function writableSite(values: Values): Promise<{ site: Site; notices: string[] }> {
+  const chosen = await chooseSite(values)
+  if (chosen.site.context !== '') return chosen
+  const context = await currentContext(chosen.site.kubeconfig)
+  if (context === '')
+    throw new HomelabError({
+      what: `${chosen.site.kubeconfig} is at no context, and ${chosen.site.file} names none`,
+      fix: `set KUBE_CONTEXT in ${chosen.site.file} (kubectl config get-contexts)`,
+      code: exit.usage,
+    })
+  return { ...chosen, site: { ...chosen.site, context } }
 }
 
 /**

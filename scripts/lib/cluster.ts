@@ -185,6 +185,13 @@ export class Cluster {
   }
 }
 
+/** The context that a kubeconfig is at; empty when it is at none. Only to be shown and confirmed, never to be used unasked. */
+export async function currentContext(kubeconfig: string): Promise<string> {
+  return (
+    await run('kubectl', [`--kubeconfig=${kubeconfig}`, 'config', 'current-context'], { timeout: 10 })
+  ).stdout.trim()
+}
+
 /** `deployment/traefik/traefik` → its parts; without namespace for what has none. */
 export function parseRef(ref: string): { kind: string; namespace?: string; name: string } {
   const [kind = '', a = '', b] = ref.split('/')

@@ -1,6 +1,7 @@
 // A whole run: site, preflight, the steps side by side, and the account at the end.
 import { writeSync } from 'node:fs'
 import type { Chart, ChartSource } from './charts.ts'
+import { writableSite } from './choose-site.ts'
 import { Cluster } from './cluster.ts'
 import { describe, type Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
@@ -11,7 +12,7 @@ import { preflight } from './preflight.ts'
 import { redact } from './redact.ts'
 import { root } from './root.ts'
 import { signalChildren } from './shell.ts'
-import { loadSite, type Site, vars } from './site.ts'
+import { type Site, vars } from './site.ts'
 import type { Step } from './step.ts'
 import { createVerbs, Skipped } from './verbs.ts'
 import { countVerdicts, type Verdict } from './verdict.ts'
@@ -136,7 +137,23 @@ export function choose(steps: readonly Step[], values: Values): Step[] {
  */
 export async function runSteps(steps: readonly Step[], values: Values): Promise<number> {
   const started = Date.now()
-  const { site, notices } = await chooseSite(values)
+  const { site, notices } = await writableSite(values)
+  const plan = values.plan === true
+  const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
+  const run = new Run(site, reporter, plan, steps)
+  for (const notice of [...notices, ...(await preflight(run, values))]) reporter.notice(notice)
+  if (!plan) listenForSignals(run)
+  reporter.begin(steps)
+  const failures = new Map<string, Error>()
+  if (values.sequential) for (const step of steps) await runStep(run, step, failures)
+  else await Promise.all(steps.map(step => runStep(run, step, failures)))
+  reporter.end()
+  return account(run, failures, Date.now() - started, values.json === true)
+}
+
+async function runSteps(steps: readonly Step[], values: Values): Promise<number> {
+  const started = Date.now()
+  const { site, notices } = await writableSite(values)
   const plan = values.plan === true
   const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
   const run = new Run(site, reporter, plan, steps)

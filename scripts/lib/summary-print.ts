@@ -67,6 +67,8 @@ function linesOf(row: Row, site: Site): string[] {
     row.url,
     row.certificate ? `certificate ${row.certificate.name} until ${until(row.certificate.ends)}` : undefined,
   ].filter(text => text !== undefined)
+  // What is not there yet fits on one line, with the script that brings it.
+  if (row.state === 'missing') return [`${paint(colour, mark)} ${name} ${row.cause}: ${pasteable(row.fix ?? '', site)}`]
   const lines = [
     `${paint(colour, mark)} ${name} ${`${row.version ?? ''} `.padEnd(versionWidth)}${row.facts ?? ''}`.trimEnd(),
   ]

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse } from 'dotenv'
-import { readEnvFile } from '../../scripts/lib/env-file.ts'
-import { type EnvFile, limits, parseEnv } from '../../scripts/lib/env-lines.ts'
-import { quoteValue, setInEnvFile } from '../../scripts/lib/env-write.ts'
+import { readEnvFile } from '../../scripts/lib/site/env-file.ts'
+import { type EnvFile, limits, parseEnv } from '../../scripts/lib/site/env-lines.ts'
+import { quoteValue, setInEnvFile } from '../../scripts/lib/site/env-write.ts'
 import { random } from '../fixtures/random.ts'
 
 const secrets = new Set(['TOKEN'])

@@ -138,7 +138,6 @@ describe('resolveName', () => {
       const seen = await ask('traefik', protocol, port, '192.168.77.200')
       assert.deepEqual([seen.ok, seen.addresses], [true, ['192.168.77.200']])
       assert.match(seen.detail, /traefik\.lab\.home\.arpa → 192\.168\.77\.200/)
-      assert.ok(seen.ms < 300)
     })
     test(`follows an alias over ${protocol}`, async () => {
       assert.deepEqual((await ask('alias', protocol)).addresses, ['192.168.77.200'])
@@ -165,7 +164,6 @@ describe('resolveName', () => {
     test(`names it over ${protocol}: nothing listens`, async () => {
       const seen = await ask('traefik', protocol, await closedPort())
       assert.match(seen.cause ?? '', /connection refused/)
-      assert.ok(seen.ms < 300, 'at once, not after the deadline')
     })
   }
   test('an address, but not the one that should be there', async () => {
@@ -392,7 +390,6 @@ describe('httpCheck', () => {
   test('a server that never answers', async () => {
     const seen = await get(() => {})
     assert.match(seen.cause ?? '', /no answer within 300 ms/)
-    assert.ok(seen.ms < 1000)
   })
   test('a server that stops in the middle', async () => {
     const seen = await get((_, response) => {

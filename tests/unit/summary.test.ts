@@ -83,7 +83,7 @@ describe('a summary', () => {
       rows.filter(one => one.state !== 'ready'),
       [],
     )
-    assert.ok(well(rows))
+    assert.equal(well(rows), true)
     const traefik = row(rows, 'Traefik')
     assert.deepEqual(traefik.certificate, { name: 'wildcard', ends: '2026-07-30T00:00:00.000Z' })
     assert.deepEqual(
@@ -140,7 +140,7 @@ describe('a summary', () => {
     const objects = whole().filter(one => one.metadata.namespace !== 'cattle-system')
     const rows = rowsOf(objects, [], { ...site, rancher: false })
     assert.equal(row(rows, 'Rancher').off, true)
-    assert.ok(well(rows))
+    assert.equal(well(rows), true)
     assert.equal(row(rowsOf(objects), 'Rancher').state, 'missing')
   })
 

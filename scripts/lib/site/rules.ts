@@ -10,8 +10,8 @@ import {
   overlaps,
   parseAddress,
   parseRange,
-} from './network.ts'
-import type { Key, Values } from './site-schema.ts'
+} from '../network.ts'
+import type { Key, Values } from './schema.ts'
 
 export interface KeyProblem {
   key: Key

@@ -1,9 +1,9 @@
 // Every key of .env: the single source of validation, types, .env.example and CONFIGURATION.md.
 import * as v from 'valibot'
+import type { Flaw } from '../network.ts'
 import { gitPath, gitRepository, gitRevision } from './git-address.ts'
-import type { Flaw } from './network.ts'
-import { type About, optional, preset, required, separator } from './site-key.ts'
-import * as read from './site-values.ts'
+import { type About, optional, preset, required, separator } from './key.ts'
+import * as read from './values.ts'
 
 const uid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const base64 = /^(?=.{8})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/

@@ -1,5 +1,5 @@
 // How the text of one key becomes its value, or the flaw that the owner reads. Pure; what needs two keys is in site-rules.ts.
-import { codePoint, forbiddenCharacter } from './env-lines.ts'
+
 import {
   type AddressRange,
   type Flaw,
@@ -8,7 +8,8 @@ import {
   parseDnsServer,
   parseRange,
   unusableOnLan,
-} from './network.ts'
+} from '../network.ts'
+import { codePoint, forbiddenCharacter } from './env-lines.ts'
 
 type Result<T> = T | Flaw
 

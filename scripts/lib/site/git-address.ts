@@ -1,6 +1,6 @@
 // The forms of a Git repository's address, and what is allowed as revision and path. Pure.
-import type { Flaw } from './network.ts'
-import { shown } from './site-values.ts'
+import type { Flaw } from '../network.ts'
+import { shown } from './values.ts'
 
 /** `git@host:path` (scp form) and `ssh://user@host:port/path`, taken apart. */
 export function parseSsh(address: string): { host: string; port?: string; path: string } | undefined {

@@ -2,14 +2,14 @@
 import { execFile } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { promisify } from 'node:util'
+import { type Flaw, isFlaw } from '../network.ts'
+import { Secret } from '../secrets.ts'
 import { look, openToOthers, readBytes } from './env-file.ts'
 import { asHttps, gitRepository, hasCredentials, parseSsh } from './git-address.ts'
-import { type Flaw, isFlaw } from './network.ts'
-import { Secret } from './secrets.ts'
-import type { Found } from './site-read.ts'
-import type { Draft } from './site-rules.ts'
-import type { Key } from './site-schema.ts'
-import { shown } from './site-values.ts'
+import type { Found } from './read.ts'
+import type { Draft } from './rules.ts'
+import type { Key } from './schema.ts'
+import { shown } from './values.ts'
 
 const run = promisify(execFile)
 

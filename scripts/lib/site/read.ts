@@ -1,11 +1,12 @@
 // From the lines of .env, and the environment over them, to one value a key; and every problem in the owner's words.
+
+import type { Problem } from '../errors.ts'
+import { isFlaw } from '../network.ts'
+import { hide } from '../redact.ts'
 import type { EnvFile } from './env-lines.ts'
-import type { Problem } from './errors.ts'
-import { isFlaw } from './network.ts'
-import { hide } from './redact.ts'
-import type { Draft } from './site-rules.ts'
-import { about, isRequired, type Key, keys, readKey, secretKeys, type Values } from './site-schema.ts'
-import { placeholders } from './site-values.ts'
+import type { Draft } from './rules.ts'
+import { about, isRequired, type Key, keys, readKey, secretKeys, type Values } from './schema.ts'
+import { placeholders } from './values.ts'
 
 /** What somebody wrote for a key, and where: `line` is 0 for the environment. */
 export interface Source {
