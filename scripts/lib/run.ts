@@ -151,28 +151,6 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
   return account(run, failures, Date.now() - started, values.json === true)
 }
 
-async function runSteps(steps: readonly Step[], values: Values): Promise<number> {
-  const started = Date.now()
-  const { site, notices } = await writableSite(values)
-  const plan = values.plan === true
-  const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
-  const run = new Run(site, reporter, plan, steps)
-  for (const notice of [...notices, ...(await preflight(run, values))]) reporter.notice(notice)
-  if (!plan) listenForSignals(run)
-  reporter.begin(steps)
-  const failures = new Map<string, Error>()
-  if (values.sequential) for (const step of steps) await runStep(run, step, failures)
-  else await Promise.all(steps.map(step => runStep(run, step, failures)))
-  reporter.end()
-  return account(run, failures, Date.now() - started, values.json === true)
-}
-
-async function chooseSite(values: Values): Promise<{ site: Site; notices: string[] }> {
-  if (!values.sandbox) return loadSite({ root })
-  const { sandboxSite } = await import('./sandbox/site.ts')
-  return sandboxSite()
-}
-
 async function runStep(run: Run, step: Step, failures: Map<string, Error>): Promise<void> {
   const { reporter } = run
   reporter.state(step.id, 'running')
