@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { cacheFolder } from './cache.ts'
 import { exit, HomelabError } from './errors.ts'
@@ -27,12 +27,22 @@ export interface Chart {
 /** Where charts may come from: `real` (the pinned ones), `stand-in` (no network), `auto` (real if the network is there). */
 export type ChartSource = 'real' | 'stand-in' | 'auto'
 
-const pinsFile = join(root, 'infrastructure/charts.yaml')
-const lockFile = join(root, 'infrastructure/charts.lock.yaml')
+/** Where pins, digests and archives are kept. */
+export interface ChartFiles {
+  pins: string
+  lock: string
+  cache: string
+}
+
+const ourFiles = (): ChartFiles => ({
+  pins: join(root, 'infrastructure/charts.yaml'),
+  lock: join(root, 'infrastructure/charts.lock.yaml'),
+  cache: cacheFolder('charts'),
+})
 
 /** The pinned charts by name, from infrastructure/charts.yaml. */
-export function pins(): Record<string, Pin> {
-  return parse(readFileSync(pinsFile, 'utf8')) as Record<string, Pin>
+export function pins(file = ourFiles().pins): Record<string, Pin> {
+  return parse(readFileSync(file, 'utf8')) as Record<string, Pin>
 }
 
 /**
@@ -43,23 +53,24 @@ export function pins(): Record<string, Pin> {
  */
 export async function findChart(
   name: string,
-  options: { helm: string; source: ChartSource; packaged?: Readonly<Record<string, string>> },
+  options: { helm: string; source: ChartSource; packaged?: Readonly<Record<string, string>>; files?: ChartFiles },
 ): Promise<Chart> {
-  const pin = pins()[name]
+  const files = options.files ?? ourFiles()
+  const pin = pins(files.pins)[name]
   if (!pin)
     throw new HomelabError({
       what: `no chart is called ${name}`,
       fix: 'add it to infrastructure/charts.yaml',
       code: exit.usage,
     })
-  const file = join(cacheFolder('charts'), `${name}-${pin.version}.tgz`)
+  const file = join(files.cache, `${name}-${pin.version}.tgz`)
   if (options.source === 'stand-in') return withoutNetwork(name, pin, options.packaged?.[name])
   if (!existsSync(file)) {
     const problem = await pull(name, pin, file, options.helm)
     if (problem && options.source === 'auto') return withoutNetwork(name, pin, options.packaged?.[name])
     if (problem) throw problem
   }
-  return locked(name, pin, file)
+  return locked(name, pin, file, files.lock)
 }
 
 function withoutNetwork(name: string, pin: Pin, packaged: string | undefined): Chart {
@@ -84,9 +95,9 @@ function withoutNetwork(name: string, pin: Pin, packaged: string | undefined): C
 
 /** Pulls a chart into the cache; returns the problem instead of throwing it, since a rehearsal can go on without. */
 async function pull(name: string, pin: Pin, file: string, helm: string): Promise<HomelabError | undefined> {
-  const host = new URL(pin.repository.replace(/^oci:/, 'https:')).host
-  if (!(await reachable(host))) return unreachable(name, host, 'no connection within 3 s')
-  const folder = await mkdtemp(join(cacheFolder('charts'), '.pull-')) // moved into place whole, so a killed pull leaves nothing half
+  const { host, origin } = new URL(pin.repository.replace(/^oci:/, 'https:'))
+  if (!(await reachable(origin))) return unreachable(name, host, 'no connection within 3 s')
+  const folder = await mkdtemp(join(dirname(file), '.pull-')) // moved into place whole, so a killed pull leaves nothing half
   try {
     const from = pin.repository.startsWith('oci:') ? [`${pin.repository}/${name}`] : [name, '--repo', pin.repository]
     const ran = await run(helm, ['pull', ...from, '--version', pin.version, '--destination', folder], { timeout: 120 })
@@ -103,14 +114,14 @@ async function pull(name: string, pin: Pin, file: string, helm: string): Promise
 const hosts = new Map<string, Promise<boolean>>()
 
 /** One question a host and run: all charts start at once. */
-function reachable(host: string): Promise<boolean> {
-  const known = hosts.get(host)
+function reachable(origin: string): Promise<boolean> {
+  const known = hosts.get(origin)
   if (known) return known
-  const asked = fetch(`https://${host}/`, { method: 'HEAD', signal: AbortSignal.timeout(3000) }).then(
+  const asked = fetch(origin, { method: 'HEAD', signal: AbortSignal.timeout(3000) }).then(
     () => true,
     () => false,
   )
-  hosts.set(host, asked)
+  hosts.set(origin, asked)
   return asked
 }
 
@@ -123,7 +134,7 @@ function unreachable(name: string, host: string, why: string): HomelabError {
 }
 
 /** Compares with the digest recorded at the first pull, or records it. */
-function locked(name: string, pin: Pin, file: string): Chart {
+function locked(name: string, pin: Pin, file: string, lockFile: string): Chart {
   const digest = sha256(readFileSync(file))
   const lock = (existsSync(lockFile) ? parse(readFileSync(lockFile, 'utf8')) : null) as Record<string, string> | null
   const key = `${name}-${pin.version}`

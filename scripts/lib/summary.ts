@@ -1,6 +1,6 @@
 // What a cluster's objects say about the platform and its applications: one row a component. Pure: objects in, rows out.
 import { combine, type Health, judge, Snapshot } from './health.ts'
-import { addressesOf } from './health-service.ts'
+import { addressesOf, poolRanges } from './health-service.ts'
 import { isDefaultClass } from './health-storage.ts'
 import { progressing, ready, unwell } from './judged.ts'
 import { at, condition, type K8sObject, listAt, textAt, timeAt } from './k8s.ts'
@@ -263,13 +263,7 @@ function factsOf(step: string, all: readonly K8sObject[], site: SummarySite, sna
       .map(one => one.metadata.name)
     return names.length ? `default: ${names.join(', ')}` : undefined
   }
-  if (step === '02-metallb')
-    return (
-      snapshot
-        .of('IPAddressPool')
-        .flatMap(one => listAt(one.spec, 'addresses'))
-        .join(', ') || undefined
-    )
+  if (step === '02-metallb') return poolRanges(snapshot).join(', ') || undefined
   if (step === '05-cert-manager') return `issuer ${site.issuer.name}`
   return (
     all

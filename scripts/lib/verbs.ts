@@ -11,7 +11,7 @@ import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
-import { waitFor } from './wait.ts'
+import { patienceFor, waitFor } from './wait.ts'
 
 /** A value of a Secret: given, or made once by a function that sees the keys before it. */
 export type SecretValue =
@@ -92,7 +92,12 @@ export function createVerbs(run: Run, step: Step): Verbs {
   const waiting = (what: string) => reporter.doing(step.id, `waiting: ${what}`)
 
   const write = async (objects: readonly K8sObject[], manager?: string): Promise<Applied[]> => {
-    const applied = await cluster.apply(objects, { plan, waiting, patience: 180, ...(manager ? { manager } : {}) })
+    const applied = await cluster.apply(objects, {
+      plan,
+      waiting,
+      patience: Math.min(300, patienceFor(site)),
+      ...(manager ? { manager } : {}),
+    })
     for (const one of applied) tell(one)
     return applied
   }

@@ -5,12 +5,19 @@ import { judge } from './health.ts'
 import { type Health, worst } from './judged.ts'
 import { at, type K8sObject } from './k8s.ts'
 import type { Run } from './run.ts'
+import type { Site } from './site.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Step } from './step.ts'
 import { addVerdict } from './verdict.ts'
 
 // Image pulls over a home's line take minutes; a rehearsal pulls nothing. Seconds.
+// HOMELAB_PATIENCE shortens it: for who tests that waiting ends.
 const patience = { cluster: 900, sandbox: 90 }
+
+/** Seconds that a wait may last. */
+export function patienceFor(site: Site): number {
+  return Number(process.env.HOMELAB_PATIENCE) || (site.sandbox ? patience.sandbox : patience.cluster)
+}
 
 // Milliseconds between two looks. Every look costs a kubectl, and processor time that the pods could use.
 const pause = 400
@@ -62,7 +69,7 @@ export class Snapshots {
  * @throws HomelabError with the cause when the time is over
  */
 export async function waitFor(run: Run, step: Step, ref: string): Promise<void> {
-  const limit = run.site.sandbox ? patience.sandbox : patience.cluster
+  const limit = patienceFor(run.site)
   const started = Date.now()
   const deadline = started + limit * 1000
   for (;;) {

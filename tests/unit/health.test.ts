@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { combine, type Health, judge, Snapshot } from '../../scripts/lib/health.ts'
+import { poolRanges } from '../../scripts/lib/health-service.ts'
 import { formatQuantity, type K8sObject, podRequests, quantity } from '../../scripts/lib/k8s.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')
@@ -637,6 +638,19 @@ const cases: Record<string, Case[]> = {
       cause: /every address of the pool 192.168.77.200-192.168.77.220 is taken/,
     },
     {
+      name: 'pools that touch are one range, and those for fixed addresses serve nobody else',
+      of: balancer(),
+      with: [
+        object('IPAddressPool', 'fixed', {
+          spec: { autoAssign: false, addresses: ['192.168.77.202/32', '192.168.77.200/31'] },
+        }),
+        object('IPAddressPool', 'free', { spec: { addresses: ['192.168.77.203-192.168.77.220'] } }),
+        event(balancer(), 'AllocationFailed', 'Failed to allocate IP for "lab/web": no available IPs'),
+      ],
+      is: 'unwell',
+      cause: /every address of the pool 192.168.77.203-192.168.77.220 is taken/,
+    },
+    {
       name: 'somebody else has it',
       of: balancer({ 'metallb.io/loadBalancerIPs': '192.168.77.200' }),
       with: [
@@ -889,6 +903,17 @@ for (const [group, rows] of Object.entries(cases))
         assert.doesNotMatch(health.cause ?? '', /undefined|\n|\.$/)
       })
   })
+
+test('pools that touch are shown as one range', () => {
+  const pools = (...addresses: string[]) =>
+    poolRanges(new Snapshot([object('IPAddressPool', 'homelab', { spec: { addresses } })]))
+  assert.deepEqual(
+    pools('192.168.77.203-192.168.77.220', '192.168.77.200/32', '192.168.77.201/32', '192.168.77.202/32'),
+    ['192.168.77.200-192.168.77.220'],
+  )
+  assert.deepEqual(pools('10.0.0.9/32', '10.0.0.1-10.0.0.3'), ['10.0.0.1-10.0.0.3', '10.0.0.9'])
+  assert.deepEqual(pools('fd00::1-fd00::9'), ['fd00::1-fd00::9'])
+})
 
 test('what is not there is missing', () => {
   assert.deepEqual(judge(undefined, new Snapshot([])), { state: 'missing' })
