@@ -14,8 +14,8 @@ await command(
   },
   async values => {
     const [{ readOnlySite }, { listCredentials, showCredential }] = await Promise.all([
-      import('./lib/choose-site.ts'),
-      import('./lib/credentials.ts'),
+      import('./lib/site/choose.ts'),
+      import('./lib/status/credentials.ts'),
     ])
     const site = await readOnlySite(values)
     if (typeof values.show === 'string') await showCredential(site, values.show)

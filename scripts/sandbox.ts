@@ -1,99 +1,86 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
 // make sandbox, make sandbox-down: a throw-away Kubernetes control plane to play with.
-import { parseArgs } from 'node:util'
+import { command, common } from './lib/command.ts'
 import { exit, HomelabError } from './lib/errors.ts'
-import { redact } from './lib/redact.ts'
-import {
-  findSandbox,
-  runningSandbox,
-  sandboxDown,
-  sandboxNames,
-  sandboxSwitch,
-  sandboxUp,
-} from './lib/sandbox/cluster.ts'
-import { defaultNodes, parseNodes } from './lib/sandbox/nodes.ts'
-import { readOff } from './lib/sandbox/record.ts'
-import { createReport } from './lib/sandbox/report.ts'
+import { print } from './lib/output.ts'
 
-const help = `usage: npx tsx scripts/sandbox.ts up | down | status | off NAME… | on NAME…
-
-  up      start a real API server, etcd, controllers and scheduler with fake nodes; the first time, build them
-  down    end it and remove everything it made
-  status  which sandboxes there are
-  off     switch off stages or local programs, to see what waits for them     on   switch them on again
-
-  --name NAME          which one (default: default, or SANDBOX)
-  --nodes "4x8Gi …"    cores x memory of each node (default: ${defaultNodes}; "100*4x8Gi" is a hundred)
-  --ready-after MS     how long a pod takes until it is Ready (default: 1000)
-  --without A,B        start with these switched off
-  --json               the result as JSON on standard output
-  --help`
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    name: { type: 'string', default: process.env.SANDBOX || 'default' },
-    nodes: { type: 'string', default: process.env.NODES || defaultNodes },
-    'ready-after': { type: 'string', default: '1000' },
-    without: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await command(
+  {
+    line: 'scripts/sandbox.ts up | down | status | off NAME… | on NAME… | programs [options]',
+    about:
+      'A real API server, etcd, controllers and scheduler with fake nodes, as ordinary processes on this machine.\n\n' +
+      '  up        start it; the first time, build its programs\n' +
+      '  down      end it and remove everything it made\n' +
+      '  status    which sandboxes there are\n' +
+      '  off, on   switch stages or local programs off, to see what waits for them, and on again\n' +
+      '  programs  only build them, and say where they lie',
+    options: {
+      name: { type: 'string', value: 'NAME', help: 'which sandbox (SANDBOX, else "default")' },
+      nodes: {
+        type: 'string',
+        value: '"4x8Gi 2x4Gi"',
+        help: 'cores x memory of each node (three of 4x8Gi); 100*4x8Gi is a hundred',
+      },
+      'ready-after': { type: 'string', value: 'MS', help: 'how long a pod takes until it is Ready (1000)' },
+      without: { type: 'string', value: 'A,B', help: 'start with these switched off' },
+      ...common,
+    },
   },
-})
+  async (values, [what, ...names]) => {
+    const sandboxes = await import('./lib/sandbox/cluster.ts')
+    const { createReport } = await import('./lib/sandbox/report.ts')
+    const text = (key: string) => (typeof values[key] === 'string' ? values[key] : undefined)
+    const name = text('name') ?? (process.env.SANDBOX || 'default')
+    const report = createReport(values.json === true)
+    const show = (value: unknown, words: string) => print(values.json ? JSON.stringify(value, null, 2) : words)
 
-async function main(): Promise<void> {
-  const [command, ...names] = positionals
-  if (values.help || command === undefined) return console.log(help)
-  const { name } = values
-  if (command === 'up') {
-    const readyAfter = Number(values['ready-after'])
-    if (!Number.isInteger(readyAfter) || readyAfter < 0)
-      throw usage(`--ready-after takes milliseconds, not ${values['ready-after']}`)
-    const without = values.without?.split(',').filter(Boolean) ?? []
-    const sandbox = await sandboxUp({
-      name,
-      nodes: parseNodes(values.nodes),
-      readyAfter,
-      without,
-      report: createReport(values.json),
-    })
-    if (values.json) return console.log(JSON.stringify(sandbox, null, 2))
-    console.log(
-      `export KUBECONFIG=${sandbox.kubeconfig}\nexport KUBECACHEDIR=${sandbox.env.KUBECACHEDIR}\nexport PATH=${sandbox.programs.kubectl.replace(/\/kubectl$/, '')}:$PATH`,
-    )
-  } else if (command === 'down') {
-    const there = await sandboxDown(name)
-    console.error(there ? `sandbox ${name}: gone` : `sandbox ${name}: there was none`)
-  } else if (command === 'status') {
-    const all = await Promise.all(
-      (await sandboxNames()).map(async one => ({ name: one, sandbox: await runningSandbox(one) })),
-    )
-    if (values.json) return console.log(JSON.stringify(all, null, 2))
-    for (const { name: one, sandbox } of all) {
-      const off = sandbox ? await readOff(sandbox.dir) : []
-      console.log(
-        `${one}  ${sandbox ? 'up' : 'half-made or crashed: up or down clears it'}${off.length > 0 ? `, off: ${off.join(', ')}` : ''}  ${sandbox?.kubeconfig ?? ''}`,
+    if (what === 'up') {
+      const { parseNodes } = await import('./lib/sandbox/nodes.ts')
+      const readyAfter = Number(text('ready-after') ?? 1000)
+      if (!Number.isInteger(readyAfter) || readyAfter < 0)
+        throw wrong(`--ready-after takes milliseconds, not ${text('ready-after')}`)
+      const without = text('without')?.split(',').filter(Boolean) ?? []
+      const sandbox = await sandboxes.sandboxUp({ name, nodes: parseNodes(text('nodes')), readyAfter, without, report })
+      const path = sandbox.programs.kubectl.replace(/\/kubectl$/, '')
+      const { KUBECACHEDIR } = sandbox.env
+      show(
+        sandbox,
+        `export KUBECONFIG=${sandbox.kubeconfig}\nexport KUBECACHEDIR=${KUBECACHEDIR}\nexport PATH=${path}:$PATH`,
       )
-    }
-    if (all.length === 0) console.log('no sandbox; start one: make sandbox')
-  } else if (command === 'off' || command === 'on') {
-    const sandbox = await findSandbox(name)
-    const before = await readOff(sandbox.dir)
-    await sandboxSwitch(
-      sandbox,
-      command === 'off' ? [...new Set([...before, ...names])] : before.filter(one => !names.includes(one)),
-    )
-    console.error(`off: ${(await readOff(sandbox.dir)).join(', ') || 'nothing'}`)
-  } else throw usage(`there is no command ${command}`)
-}
+    } else if (what === 'down') {
+      const gone = await sandboxes.sandboxDown(name)
+      show({ name, gone }, gone ? `sandbox ${name}: gone` : `sandbox ${name}: there was none`)
+    } else if (what === 'status') {
+      const rows = await Promise.all(
+        (await sandboxes.sandboxNames()).map(async one => ({
+          name: one,
+          sandbox: await sandboxes.runningSandbox(one),
+          off: await sandboxes.switchedOff(one),
+        })),
+      )
+      const lines = rows.map(
+        row =>
+          `${row.name}  ${row.sandbox ? `up  ${row.sandbox.kubeconfig}` : 'crashed or half-made: up or down clears it'}${row.off.length > 0 ? `  off: ${row.off}` : ''}`,
+      )
+      show(rows, lines.join('\n') || 'no sandbox; start one: make sandbox')
+    } else if ((what === 'off' || what === 'on') && names.length > 0) {
+      const before = await sandboxes.switchedOff(name)
+      const off = what === 'off' ? [...new Set([...before, ...names])] : before.filter(one => !names.includes(one))
+      await sandboxes.sandboxSwitch(await sandboxes.findSandbox(name), off)
+      show(off, `off: ${off.join(', ') || 'nothing'}`)
+    } else if (what === 'programs') {
+      const programs = await (await import('./lib/sandbox/programs.ts')).ensurePrograms(report)
+      show(programs, programs.dir)
+    } else
+      throw wrong(
+        what === undefined
+          ? 'say what to do: up, down, status, off, on or programs'
+          : `not a command: ${[what, ...names].join(' ')}`,
+      )
+    return exit.done
+  },
+)
 
-function usage(what: string): HomelabError {
-  return new HomelabError({ what, fix: 'npx tsx scripts/sandbox.ts --help', code: exit.usage })
+function wrong(what: string): HomelabError {
+  return new HomelabError({ what, fix: 'see --help', code: exit.usage })
 }
-
-main().catch((error: unknown) => {
-  if (!(error instanceof HomelabError)) throw error
-  console.error(
-    redact(`✗ ${error.what}${error.why ? `\n  why  ${error.why}` : ''}${error.fix ? `\n  fix  ${error.fix}` : ''}`),
-  )
-  process.exitCode = error.code
-})

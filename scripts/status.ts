@@ -15,9 +15,9 @@ await command(
   },
   async values => {
     const [{ readOnlySite }, { readSummary }, { printSummary, well }] = await Promise.all([
-      import('./lib/choose-site.ts'),
-      import('./lib/summary-read.ts'),
-      import('./lib/summary-print.ts'),
+      import('./lib/site/choose.ts'),
+      import('./lib/status/read.ts'),
+      import('./lib/status/print.ts'),
     ])
     const site = await readOnlySite(values)
     const rows = await readSummary(site)

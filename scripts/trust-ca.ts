@@ -14,8 +14,8 @@ await command(
   },
   async values => {
     const [{ readOnlySite }, { handOut }] = await Promise.all([
-      import('./lib/choose-site.ts'),
-      import('./lib/trust-ca.ts'),
+      import('./lib/site/choose.ts'),
+      import('./lib/status/trust-ca.ts'),
     ])
     const site = await readOnlySite(values)
     await handOut(site, { json: values.json === true, ...(typeof values.out === 'string' ? { out: values.out } : {}) })

@@ -3,11 +3,10 @@ import { createInterface } from 'node:readline/promises'
 import type { Values } from './command.ts'
 import { exit, HomelabError, type Problem, throwProblems } from './errors.ts'
 import { type K8sObject, listAt, textAt } from './k8s.ts'
-
-import { contains, isFlaw, parseAddress, parseRange } from './network.ts'
 import { print } from './output.ts'
 import type { Run } from './run.ts'
-import { keepInEnv, type Site } from './site.ts'
+import { contains, isFlaw, parseAddress, parseRange } from './site/network.ts'
+import { keepInEnv, type Site } from './site/site.ts'
 
 /**
  * Looks at the cluster once and refuses what would go wrong.

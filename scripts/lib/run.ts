@@ -1,21 +1,20 @@
 // A whole run: site, preflight, the steps side by side, and the account at the end.
-import { writeSync } from 'node:fs'
-import type { Chart, ChartSource } from './charts.ts'
-import { writableSite } from './choose-site.ts'
+import { account, standInLine } from './account.ts'
+import { type Chart, type ChartSource, findChart, pins } from './charts.ts'
 import { Cluster } from './cluster.ts'
-import { describe, type Values } from './command.ts'
+import type { Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
-import { createReporter, paint, print, type Reporter, seconds } from './output.ts'
+import { createReporter, type Reporter } from './output.ts'
 import { preflight } from './preflight.ts'
-import { redact } from './redact.ts'
 import { root } from './root.ts'
 import { signalChildren } from './shell.ts'
-import { type Site, vars } from './site.ts'
+import { writableSite } from './site/choose.ts'
+import { type Site, vars } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerbs, Skipped } from './verbs.ts'
-import { countVerdicts, type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 import { judgeRef, Snapshots } from './wait.ts'
 
 interface Gate {
@@ -36,12 +35,12 @@ export class Run {
   /** Writes of each step so far. */
   readonly changes = new Map<string, number>()
   readonly verdicts: Verdict[] = []
-  readonly chartSource: Parameters<typeof import('./charts.ts').findChart>[1]
+  readonly standIns: string[] = []
   /** Set by preflight: `v1.36.3`. */
   kubernetes = ''
   stopping: NodeJS.Signals | undefined
   readonly #gates = new Map<string, Gate>()
-  readonly #standIns = new Set<string>()
+  readonly #charts = new Map<string, Promise<Chart>>()
 
   constructor(site: Site, reporter: Reporter, plan: boolean, steps: readonly Step[]) {
     this.site = site
@@ -51,8 +50,6 @@ export class Run {
     this.helm = new Helm(this.cluster)
     this.snapshots = new Snapshots(this.cluster)
     this.vars = vars(site)
-    const source = (process.env.CHARTS ?? (site.sandbox ? 'auto' : 'real')) as ChartSource
-    this.chartSource = { helm: site.sandbox?.programs.helm ?? 'helm', source, packaged: site.sandbox?.charts ?? {} }
     for (const step of steps) this.#gates.set(step.id, createGate())
   }
 
@@ -83,12 +80,19 @@ export class Run {
       throw new HomelabError({ what: 'interrupted', fix: 'run the same command again: it goes on where it was' })
   }
 
-  noteChart(chart: Chart): void {
-    if (chart.standIn) this.#standIns.add(chart.name)
-  }
-
-  get standIns(): readonly string[] {
-    return [...this.#standIns].sort()
+  /** A pinned chart, found once a run. */
+  chart(name: string): Promise<Chart> {
+    const known = this.#charts.get(name)
+    if (known) return known
+    const { sandbox } = this.site
+    const source = (process.env.CHARTS ?? (sandbox ? 'auto' : 'real')) as ChartSource
+    const found = findChart(name, { helm: sandbox?.programs.helm ?? 'helm', source, packaged: sandbox?.charts ?? {} })
+    this.#charts.set(name, found)
+    found.then(
+      chart => chart.standIn && this.standIns.push(name),
+      () => {}, // whoever needs it says so
+    )
+    return found
   }
 }
 
@@ -141,7 +145,13 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
   const plan = values.plan === true
   const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
   const run = new Run(site, reporter, plan, steps)
-  for (const notice of [...notices, ...(await preflight(run, values))]) reporter.notice(notice)
+  // All at once and early: a pull takes longer than anything else that a run does before its first write.
+  const early = site.sandbox || steps.length > 1 ? Object.keys(pins()) : []
+  const charts = Promise.allSettled(early.map(name => run.chart(name)))
+  notices.push(...(await preflight(run, values)))
+  if (site.sandbox) await charts
+  if (run.standIns.length) reporter.notice(standInLine(run.standIns))
+  for (const notice of notices) reporter.notice(notice)
   if (!plan) listenForSignals(run)
   reporter.begin(steps)
   const failures = new Map<string, Error>()
@@ -170,6 +180,7 @@ async function runStep(run: Run, step: Step, failures: Map<string, Error>): Prom
       return reporter.state(step.id, 'skipped', error.message)
     }
     run.openGate(step, new Blocked(`${step.id} did not finish`))
+    if (run.stopping) return reporter.state(step.id, 'skipped', 'interrupted')
     if (error instanceof Blocked) return reporter.state(step.id, 'blocked', error.message)
     failures.set(step.id, error)
     reporter.state(step.id, 'failed', error.message.split('\n')[0] ?? '')
@@ -193,55 +204,4 @@ function listenForSignals(run: Run): void {
       }, 30_000).unref() // helm needs a moment to write that it was interrupted
     })
   }
-}
-
-function account(run: Run, failures: ReadonlyMap<string, Error>, took: number, json: boolean): number {
-  const code = run.stopping ? (run.stopping === 'SIGINT' ? 130 : 143) : failures.size ? exit.failed : exit.done
-  const changes = [...run.changes.values()].reduce((sum, n) => sum + n, 0)
-  const counts = countVerdicts(run.verdicts)
-  const problems = Object.fromEntries(
-    [...failures].map(([id, error]) => [
-      id,
-      { what: error.message, ...(error instanceof HomelabError ? { why: error.why, fix: error.fix } : {}) },
-    ]),
-  )
-  const summary = redact(
-    JSON.stringify({
-      event: 'summary',
-      code,
-      plan: run.plan,
-      changes,
-      milliseconds: took,
-      verdicts: run.verdicts,
-      standIns: run.standIns,
-      problems,
-    }),
-  )
-  // A program that shows our output to a person can still have the account (the rehearsal does).
-  if (process.env.HOMELAB_SUMMARY_FD) writeSync(Number(process.env.HOMELAB_SUMMARY_FD), summary)
-  if (json) {
-    print(summary)
-    return code
-  }
-  for (const [id, error] of failures) {
-    const known =
-      error instanceof HomelabError
-        ? error
-        : new HomelabError({ what: error.stack ?? error.message, why: 'this is a mistake in the scripts' })
-    print(
-      `\n${describe({ what: `${id}: ${known.what}`, ...(known.why ? { why: known.why } : {}), ...(known.fix ? { fix: known.fix } : {}) })}`,
-    )
-  }
-  if (run.standIns.length) print(`\nStand-in charts: ${run.standIns.join(', ')}. The real ones need a network.`)
-  const what = run.plan
-    ? `${changes} change${changes === 1 ? '' : 's'} to make, nothing written`
-    : `${changes} change${changes === 1 ? '' : 's'}`
-  const checks = run.verdicts.length ? `; checks: ${counts}` : ''
-  const next = failures.size
-    ? `next: mend the cause, then run the same command again (what is done is kept)`
-    : run.plan
-      ? 'next: the same command without --plan'
-      : 'next: make status'
-  print(`\n${failures.size ? paint('red', '✗') : paint('green', '✓')} ${what} in ${seconds(took)}${checks}\n  ${next}`)
-  return code
 }

@@ -1,6 +1,5 @@
 // The verbs of a step's script. Each compares, writes only what differs, says in one line what it did,
 // and can be repeated after a kill at any point. With --plan it says what it would do and writes nothing.
-import { findChart } from './charts.ts'
 import { type Applied, nameOf } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
@@ -8,7 +7,7 @@ import { inputsOf } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
 import type { Run } from './run.ts'
 import { generatePassword, hashPassword, Secret } from './secrets.ts'
-import type { Site } from './site.ts'
+import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
 import { patienceFor, waitFor } from './wait.ts'
@@ -181,11 +180,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
       doing(`chart ${name}`)
       const { helm } = run
       const values = readValues(valuesFile, { ...run.vars, ...vars })
-      const [chart, release] = await Promise.all([
-        findChart(chartName ?? name, run.chartSource),
-        helm.release(namespace, name),
-      ])
-      run.noteChart(chart)
+      const [chart, release] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
       const crds = await helm.crds(chart)
       if (crds.length) await write(crds)
       const inputs = inputsOf(chart, values, run.kubernetes)

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { HomelabError } from './errors.ts'
 import { at, mapAt } from './k8s.ts'
-import { type Outside, outside, type Seen } from './outside.ts'
+import { type Outside, outside, type Seen } from './outside/outside.ts'
 import type { Run } from './run.ts'
 import type { Step } from './step.ts'
 

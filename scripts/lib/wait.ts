@@ -1,12 +1,12 @@
 // Waiting that explains itself: what is waited for, and why it is not there yet, as soon as that is known.
 import { type Cluster, parseRef } from './cluster.ts'
 import { HomelabError } from './errors.ts'
-import { judge } from './health.ts'
-import { type Health, worst } from './judged.ts'
+import { judge } from './health/judge.ts'
+import { type Health, worst } from './health/judged.ts'
+import { Snapshot } from './health/snapshot.ts'
 import { at, type K8sObject } from './k8s.ts'
 import type { Run } from './run.ts'
-import type { Site } from './site.ts'
-import { Snapshot } from './snapshot.ts'
+import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { addVerdict } from './verdict.ts'
 

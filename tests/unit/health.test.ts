@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { combine, type Health, judge, Snapshot } from '../../scripts/lib/health.ts'
-import { poolRanges } from '../../scripts/lib/health-service.ts'
+import { combine, type Health, judge, Snapshot } from '../../scripts/lib/health/judge.ts'
+import { poolRanges } from '../../scripts/lib/health/service.ts'
 import { formatQuantity, type K8sObject, podRequests, quantity } from '../../scripts/lib/k8s.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')

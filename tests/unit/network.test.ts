@@ -12,7 +12,7 @@ import {
   parseDnsServer,
   parseRange,
   unusableOnLan,
-} from '../../scripts/lib/network.ts'
+} from '../../scripts/lib/site/network.ts'
 
 const range = (text: string) => {
   const read = parseRange(text)

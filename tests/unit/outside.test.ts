@@ -9,7 +9,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { outside } from '../../scripts/lib/outside.ts'
+import { outside } from '../../scripts/lib/outside/outside.ts'
 
 const local = '127.0.0.1'
 const look = outside({})

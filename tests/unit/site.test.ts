@@ -17,7 +17,7 @@ import { readSource } from '../../scripts/lib/site/git.ts'
 import { collect, describeProblems, readValues } from '../../scripts/lib/site/read.ts'
 import { addressProblems, certificateProblems } from '../../scripts/lib/site/rules.ts'
 import { about, keys, secretKeys } from '../../scripts/lib/site/schema.ts'
-import { keepInEnv, type LoadOptions, loadSite, type Site, vars } from '../../scripts/lib/site.ts'
+import { keepInEnv, type LoadOptions, loadSite, type Site, vars } from '../../scripts/lib/site/site.ts'
 import { random } from '../fixtures/random.ts'
 
 const fixtures = join(repository, 'tests/fixtures')

@@ -185,6 +185,9 @@ export async function sandboxNames(): Promise<string[]> {
   return entries.filter(entry => entry.isDirectory() && !entry.name.includes('.')).map(({ name }) => name)
 }
 
+/** What is switched off in a sandbox. */
+export const switchedOff = (name: string): Promise<string[]> => readOff(folder(name))
+
 /**
  * Switch stages and local programs off, and all others on. Programs follow within a second; for a stage KWOK starts anew.
  * @param off the names that are off from now on

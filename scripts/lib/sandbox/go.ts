@@ -125,7 +125,7 @@ function goError(args: readonly string[], tail: readonly string[]): HomelabError
   const text = tail.join('\n')
   const words = tail
     .filter(line => !/^[\w./-]+$/.test(line) && !line.startsWith('go: downloading'))
-    .slice(-6)
+    .slice(-3)
     .join('\n')
   if (/no space left on device|disk quota exceeded/i.test(text)) return diskFull(words)
   if (/dial tcp|no such host|i\/o timeout|connection refused|TLS handshake|proxyconnect/.test(text))

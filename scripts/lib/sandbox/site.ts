@@ -1,7 +1,7 @@
 // The site of a rehearsal: a committed one, on a sandbox that is up.
 import { join } from 'node:path'
 import { root } from '../root.ts'
-import { loadSite, type Site } from '../site.ts'
+import { loadSite, type Site } from '../site/site.ts'
 import { findSandbox } from './cluster.ts'
 
 /**

@@ -1,5 +1,5 @@
 // The forms of a Git repository's address, and what is allowed as revision and path. Pure.
-import type { Flaw } from '../network.ts'
+import type { Flaw } from './network.ts'
 import { shown } from './values.ts'
 
 /** `git@host:path` (scp form) and `ssh://user@host:port/path`, taken apart. */

@@ -1,6 +1,6 @@
 // How a key of .env is declared: what people read about it, and how its text becomes a value.
 import * as v from 'valibot'
-import { type Flaw, isFlaw } from '../network.ts'
+import { type Flaw, isFlaw } from './network.ts'
 
 export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git'
 

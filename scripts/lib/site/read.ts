@@ -1,9 +1,9 @@
 // From the lines of .env, and the environment over them, to one value a key; and every problem in the owner's words.
 
 import type { Problem } from '../errors.ts'
-import { isFlaw } from '../network.ts'
 import { hide } from '../redact.ts'
 import type { EnvFile } from './env-lines.ts'
+import { isFlaw } from './network.ts'
 import type { Draft } from './rules.ts'
 import { about, isRequired, type Key, keys, readKey, secretKeys, type Values } from './schema.ts'
 import { placeholders } from './values.ts'

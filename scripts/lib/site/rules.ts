@@ -10,7 +10,7 @@ import {
   overlaps,
   parseAddress,
   parseRange,
-} from '../network.ts'
+} from './network.ts'
 import type { Key, Values } from './schema.ts'
 
 export interface KeyProblem {

@@ -1,8 +1,8 @@
 // Every key of .env: the single source of validation, types, .env.example and CONFIGURATION.md.
 import * as v from 'valibot'
-import type { Flaw } from '../network.ts'
 import { gitPath, gitRepository, gitRevision } from './git-address.ts'
 import { type About, optional, preset, required, separator } from './key.ts'
+import type { Flaw } from './network.ts'
 import * as read from './values.ts'
 
 const uid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

@@ -1,5 +1,6 @@
 // How the text of one key becomes its value, or the flaw that the owner reads. Pure; what needs two keys is in site-rules.ts.
 
+import { codePoint, forbiddenCharacter } from './env-lines.ts'
 import {
   type AddressRange,
   type Flaw,
@@ -8,8 +9,7 @@ import {
   parseDnsServer,
   parseRange,
   unusableOnLan,
-} from '../network.ts'
-import { codePoint, forbiddenCharacter } from './env-lines.ts'
+} from './network.ts'
 
 type Result<T> = T | Flaw
 

@@ -1,8 +1,8 @@
 // Reads what a summary needs: three kubectl calls side by side, and pods and events only where something is unwell.
-import { Cluster, parseObjects } from './cluster.ts'
-import { exit, HomelabError } from './errors.ts'
-import { condition, type K8sObject } from './k8s.ts'
-import type { Site } from './site.ts'
+import { Cluster, parseObjects } from '../cluster.ts'
+import { exit, HomelabError } from '../errors.ts'
+import { condition, type K8sObject } from '../k8s.ts'
+import type { Site } from '../site/site.ts'
 import { kinds, parseReleases, type Release, type Row, summarise, troubled } from './summary.ts'
 
 // Spelled with their groups, so that kubectl need not guess and another CRD of the same name changes nothing.

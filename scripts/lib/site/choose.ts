@@ -1,14 +1,14 @@
 // Which cluster a command is about: the one in .env, or the sandbox.
-import { currentContext } from './cluster.ts'
-import type { Values } from './command.ts'
-import { exit, HomelabError } from './errors.ts'
-import { root } from './root.ts'
+import { currentContext } from '../cluster.ts'
+import type { Values } from '../command.ts'
+import { exit, HomelabError } from '../errors.ts'
+import { root } from '../root.ts'
 import { loadSite, type Site } from './site.ts'
 
 /** The site of `--sandbox`, else of .env, and what its owner should be told. */
 export async function chooseSite(values: Values): Promise<{ site: Site; notices: string[] }> {
   if (!values.sandbox) return loadSite({ root })
-  const { sandboxSite } = await import('./sandbox/site.ts')
+  const { sandboxSite } = await import('../sandbox/site.ts')
   return sandboxSite()
 }
 

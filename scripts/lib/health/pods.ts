@@ -1,7 +1,8 @@
 // Why a pod does not run: from its own status first, from its claims, nodes and events where the status is silent.
-import { whyNotScheduled } from './health-scheduling.ts'
+
+import { condition, type K8sObject, listAt, mapAt, numberAt, textAt, timeAt } from '../k8s.ts'
 import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
-import { condition, type K8sObject, listAt, mapAt, numberAt, textAt, timeAt } from './k8s.ts'
+import { whyNotScheduled } from './scheduling.ts'
 import type { Snapshot } from './snapshot.ts'
 
 // A pod that runs this long without becoming ready does not become ready by itself: probes of our charts allow less.

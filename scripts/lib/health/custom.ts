@@ -1,6 +1,7 @@
 // cert-manager's and Argo CD's own resources: what their conditions mean for an owner.
+
+import { at, condition, type K8sObject, listAt, numberAt, textAt, timeAt } from '../k8s.ts'
 import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
-import { at, condition, type K8sObject, listAt, numberAt, textAt, timeAt } from './k8s.ts'
 import type { Snapshot } from './snapshot.ts'
 
 // How long cert-manager may take to react before its silence is a finding.

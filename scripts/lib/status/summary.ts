@@ -1,9 +1,9 @@
 // What a cluster's objects say about the platform and its applications: one row a component. Pure: objects in, rows out.
-import { combine, type Health, judge, Snapshot } from './health.ts'
-import { addressesOf, poolRanges } from './health-service.ts'
-import { isDefaultClass } from './health-storage.ts'
-import { progressing, ready, unwell } from './judged.ts'
-import { at, condition, type K8sObject, listAt, textAt, timeAt } from './k8s.ts'
+import { combine, type Health, judge, Snapshot } from '../health/judge.ts'
+import { progressing, ready, unwell } from '../health/judged.ts'
+import { addressesOf, poolRanges } from '../health/service.ts'
+import { isDefaultClass } from '../health/storage.ts'
+import { at, condition, type K8sObject, listAt, textAt, timeAt } from '../k8s.ts'
 
 /** A component of the platform layer: where it lives, what must be there, and who installs it. */
 interface Component {

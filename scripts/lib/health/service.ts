@@ -1,7 +1,8 @@
 // A Service of type LoadBalancer: has it the address that it wants, and if not, what MetalLB says.
+
+import { type K8sObject, listAt, textAt } from '../k8s.ts'
+import { formatAddress, isFlaw, parseRange } from '../site/network.ts'
 import { type Health, oneLine, progressing, ready, unwell } from './judged.ts'
-import { type K8sObject, listAt, textAt } from './k8s.ts'
-import { formatAddress, isFlaw, parseRange } from './network.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** The addresses that a Service has been given. */

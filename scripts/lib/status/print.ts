@@ -1,7 +1,8 @@
 // A summary for people (80 columns) or programs (JSON).
-import { pasteable } from './choose-site.ts'
-import { paint, print } from './output.ts'
-import type { Site } from './site.ts'
+
+import { paint, print } from '../output.ts'
+import { pasteable } from '../site/choose.ts'
+import type { Site } from '../site/site.ts'
 import type { Row } from './summary.ts'
 
 const marks = {

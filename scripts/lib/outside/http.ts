@@ -2,7 +2,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { isIP } from 'node:net'
-import { tlsCause } from './outside-tls.ts'
+import { tlsCause } from './tls.ts'
 
 export interface HttpAnswer {
   status: number

@@ -1,6 +1,7 @@
 // Claims and storage classes: what waits for whom, and what is normal.
+
+import { type K8sObject, textAt } from '../k8s.ts'
 import { type Health, oneLine, progressing, ready, unwell } from './judged.ts'
-import { type K8sObject, textAt } from './k8s.ts'
 import type { Snapshot } from './snapshot.ts'
 
 const defaultClass = 'storageclass.kubernetes.io/is-default-class'

@@ -1,5 +1,5 @@
 // The objects of one cluster at one moment, indexed once, so that judging them all takes time in proportion.
-import { at, type K8sObject, listAt, mapAt, textAt, timeAt } from './k8s.ts'
+import { at, type K8sObject, listAt, mapAt, textAt, timeAt } from '../k8s.ts'
 
 export interface Event {
   reason: string

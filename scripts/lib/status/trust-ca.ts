@@ -1,11 +1,11 @@
 // The certificate of the lab's own authority: read without its key, checked, handed out with instructions.
 import { X509Certificate } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import { Cluster } from './cluster.ts'
-import { exit, HomelabError } from './errors.ts'
-import { paint, print } from './output.ts'
-import { describe } from './outside-tls.ts'
-import type { Site } from './site.ts'
+import { Cluster } from '../cluster.ts'
+import { exit, HomelabError } from '../errors.ts'
+import { paint, print } from '../output.ts'
+import { describe } from '../outside/tls.ts'
+import type { Site } from '../site/site.ts'
 
 /**
  * The authority's certificate as PEM. The template runs inside kubectl, so the key beside it never comes to us.

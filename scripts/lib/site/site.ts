@@ -1,17 +1,17 @@
 // The site: the facts of one cluster, read from its .env, checked as a whole, and handed to everything else.
 import { homedir } from 'node:os'
 import { delimiter, join, relative, resolve } from 'node:path'
-import { exit, HomelabError, throwProblems } from './errors.ts'
+import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { root } from '../root.ts'
+import { Secret } from '../secrets.ts'
+import { look, openToOthers, readEnvFile } from './env-file.ts'
+import { setInEnvFile } from './env-write.ts'
+import * as git from './git.ts'
 import { formatAddress, formatRange, isFlaw, parseAddress, parseRange } from './network.ts'
-import { root } from './root.ts'
-import { Secret } from './secrets.ts'
-import { look, openToOthers, readEnvFile } from './site/env-file.ts'
-import { setInEnvFile } from './site/env-write.ts'
-import * as git from './site/git.ts'
-import { collect, describeProblems, type Found, readValues } from './site/read.ts'
-import { addressProblems, certificateProblems, fixedAddresses, siteNotices } from './site/rules.ts'
-import { type Key, secretKeys, type Values } from './site/schema.ts'
-import { shown } from './site/values.ts'
+import { collect, describeProblems, type Found, readValues } from './read.ts'
+import { addressProblems, certificateProblems, fixedAddresses, siteNotices } from './rules.ts'
+import { type Key, secretKeys, type Values } from './schema.ts'
+import { shown } from './values.ts'
 
 export const environments = ['dev', 'staging', 'prod'] as const
 export type Environment = (typeof environments)[number]

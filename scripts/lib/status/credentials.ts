@@ -1,9 +1,10 @@
 // The generated passwords: where each lies in the cluster, and how its owner reads it. Lists names, never values.
-import { pasteable } from './choose-site.ts'
-import { Cluster } from './cluster.ts'
-import { exit, HomelabError } from './errors.ts'
-import { paint, print } from './output.ts'
-import type { Site } from './site.ts'
+
+import { Cluster } from '../cluster.ts'
+import { exit, HomelabError } from '../errors.ts'
+import { paint, print } from '../output.ts'
+import { pasteable } from '../site/choose.ts'
+import type { Site } from '../site/site.ts'
 
 export interface Credential {
   name: string

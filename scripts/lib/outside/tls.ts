@@ -2,7 +2,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { checkServerIdentity, connect, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls'
-import { networkCause } from './outside-dns.ts'
+import { networkCause } from './dns.ts'
 
 /** What an owner wants to know of a certificate. */
 export interface CertificateFacts {

@@ -1,9 +1,10 @@
 // Deployments, StatefulSets, DaemonSets and Jobs: how far they are, and which pod or refusal holds them up.
-import { worstPod } from './health-pods.ts'
-import { judgeClaim } from './health-storage.ts'
+
+import { at, condition, type K8sObject, numberAt, textAt, timeAt } from '../k8s.ts'
 import { count, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
-import { at, condition, type K8sObject, numberAt, textAt, timeAt } from './k8s.ts'
+import { worstPod } from './pods.ts'
 import type { Snapshot } from './snapshot.ts'
+import { judgeClaim } from './storage.ts'
 
 export function judgeWorkload(workload: K8sObject, snapshot: Snapshot): Health {
   const { namespace, name, generation } = workload.metadata

@@ -1,12 +1,13 @@
 // Judges an object of the cluster: ready, on its way, unwell, and why. Pure: objects in, a judgement out.
-import { judgeApplication, judgeCertificate, judgeIssuer } from './health-custom.ts'
-import { judgePod } from './health-pods.ts'
-import { judgeService } from './health-service.ts'
-import { judgeClaim, judgeStorageClass } from './health-storage.ts'
-import { judgeJob, judgeWorkload } from './health-workloads.ts'
+
+import { condition, type K8sObject, listAt, textAt } from '../k8s.ts'
+import { judgeApplication, judgeCertificate, judgeIssuer } from './custom.ts'
 import { type Health, oneLine, progressing, ready, unwell, worst } from './judged.ts'
-import { condition, type K8sObject, listAt, textAt } from './k8s.ts'
+import { judgePod } from './pods.ts'
+import { judgeService } from './service.ts'
 import type { Snapshot } from './snapshot.ts'
+import { judgeClaim, judgeStorageClass } from './storage.ts'
+import { judgeJob, judgeWorkload } from './workloads.ts'
 
 export type { Health } from './judged.ts'
 export { Snapshot } from './snapshot.ts'

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { askDns, networkCause } from './outside-dns.ts'
-import { request } from './outside-http.ts'
-import { type CertificateFacts, inspectTls } from './outside-tls.ts'
+import { askDns, networkCause } from './dns.ts'
+import { request } from './http.ts'
+import { type CertificateFacts, inspectTls } from './tls.ts'
 
 /** What was seen. */
 export interface Seen {

@@ -1,8 +1,9 @@
 // Why the scheduler finds no node for a pod, with the amount that is missing.
-import { judgeClaim } from './health-storage.ts'
+
+import { formatQuantity, type K8sObject, listAt, mapAt, podRequests, quantity, textAt } from '../k8s.ts'
 import { type Health, oneLine, unwell } from './judged.ts'
-import { formatQuantity, type K8sObject, listAt, mapAt, podRequests, quantity, textAt } from './k8s.ts'
 import type { Snapshot } from './snapshot.ts'
+import { judgeClaim } from './storage.ts'
 
 /** @param message the scheduler's own words, from the pod's PodScheduled condition */
 export function whyNotScheduled(pod: K8sObject, message: string, snapshot: Snapshot): Health {
