@@ -1,9 +1,9 @@
-// The cluster, through kubectl. Every call names kubeconfig and context; nothing else in the project runs kubectl.
+// The cluster, through kubectl and one `kubectl proxy`. Every call names kubeconfig and context; nothing else runs kubectl.
+import { ApiServer } from './api-server.ts'
 import { type Change, changes } from './diff.ts'
 import { HomelabError } from './errors.ts'
-import { toList } from './fill.ts'
 import type { K8sObject } from './k8s.ts'
-import { type Ran, run, start } from './shell.ts'
+import { debug, type Ran, run, start } from './shell.ts'
 import { retry } from './transient.ts'
 
 /** What is needed to reach a cluster. A Site has all of it. */
@@ -23,6 +23,17 @@ export interface Applied {
   changes: Change[]
 }
 
+/** Which objects of a kind. */
+export interface Where {
+  namespace?: string
+  /** A label selector: `owner=helm,name=traefik` */
+  labels?: string
+  /** A field selector: `type=Warning` */
+  fields?: string
+  /** Only the metadata: what a Secret holds stays where it is. */
+  metadataOnly?: boolean
+}
+
 export interface ApplyOptions {
   /** Says what would be done, writes nothing. */
   plan?: boolean
@@ -35,11 +46,15 @@ export interface ApplyOptions {
 
 export class Cluster {
   readonly target: Target
-  /** Namespaces that this run has made: nothing can be in them that it did not put there, so nothing need be asked. */
-  readonly newNamespaces = new Set<string>()
 
-  constructor(target: Target) {
+  readonly api: ApiServer
+  readonly #patience: number
+
+  /** @param patience seconds to go on asking an API server that does not answer */
+  constructor(target: Target, patience = 20) {
     this.target = target
+    this.api = new ApiServer(target)
+    this.#patience = patience
   }
 
   /**
@@ -61,42 +76,72 @@ export class Cluster {
   }
 
   /**
-   * Objects by `kubectl get`, e.g. `['deployments,pods', '-n', 'traefik']`. What is absent is left out.
-   * Failures that pass by themselves are retried for 20 s.
+   * All objects of some kinds, e.g. `deployments.apps,pods`. Kinds that nobody serves are left out.
+   * Failures that pass by themselves are retried, within the cluster's patience.
    */
-  async get(
-    args: readonly string[],
-    options: { input?: string; kindsMayBeMissing?: boolean } = {},
-  ): Promise<K8sObject[]> {
-    const ran = await retry(
-      async () => {
-        const once = await this.kubectl(
-          ['get', '-o', 'json', '--ignore-not-found', ...args],
-          options.input === undefined ? {} : { input: options.input },
-        )
-        const unknownKind =
-          /no matches for kind|doesn't have a resource type|could not find the requested resource/.test(once.stderr)
-        return unknownKind && options.kindsMayBeMissing ? { ...once, code: 0 } : once
-      },
-      20,
-      () => {},
-    )
-    if (ran.code !== 0) throw this.failure(`kubectl get ${args.join(' ')}`, ran)
-    return parseObjects(ran.stdout)
+  async list(kinds: string, where: Where = {}): Promise<K8sObject[]> {
+    const lists = await Promise.all(kinds.split(',').map(kind => this.#list(kind, where)))
+    return lists.flat()
+  }
+
+  async #list(name: string, { namespace, labels, fields, metadataOnly }: Where): Promise<K8sObject[]> {
+    const resource = await this.#served(name)
+    if (!resource) return []
+    const query = new URLSearchParams({
+      ...(labels ? { labelSelector: labels } : {}),
+      ...(fields ? { fieldSelector: fields } : {}),
+    })
+    const within = namespace && resource.namespaced ? `/namespaces/${namespace}` : ''
+    const path = `${resource.base}${within}/${resource.plural}?${query}`
+    shown('get', name, namespace ? `-n ${namespace}` : '-A', labels ? `-l ${labels}` : '')
+    const accept = metadataOnly
+      ? 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
+      : 'application/json'
+    const ran = await this.#patiently(() => this.api.ask(path, { accept }))
+    if (ran.code !== 0) throw this.failure(`reading ${name}`, ran)
+    const apiVersion = resource.base.replace(/^\/apis?\//, '')
+    const { items } = JSON.parse(ran.stdout) as { items: K8sObject[] }
+    return items.map(item => ({ ...item, apiVersion, kind: resource.kind })) // a list leaves both out of its items
+  }
+
+  /** The API of a kind; undefined when nobody serves it. What cannot be asked is an error, not an absence. */
+  async #served(name: string): Promise<Awaited<ReturnType<ApiServer['resourceNamed']>>> {
+    const found = await this.api.resourceNamed(name)
+    if (found) return found
+    const ran = await this.#patiently(() => this.api.ask('/version'))
+    if (ran.code !== 0) throw this.failure('asking the API server', ran)
+    return this.api.resourceNamed(name)
   }
 
   /** One object, or undefined when it (or its kind) is not there. `ref` is kind/name or kind/namespace/name. */
   async find(ref: string): Promise<K8sObject | undefined> {
     const { kind, namespace, name } = parseRef(ref)
-    const [object] = await this.get([kind, name, ...(namespace ? ['-n', namespace] : [])], { kindsMayBeMissing: true })
-    return object
+    const resource = await this.#served(kind)
+    if (!resource) return undefined
+    shown('get', kind, name, namespace ? `-n ${namespace}` : '')
+    return this.#read(`${resource.base}${namespace ? `/namespaces/${namespace}` : ''}/${resource.plural}/${name}`)
+  }
+
+  async #read(path: string): Promise<K8sObject | undefined> {
+    const ran = await this.#patiently(() => this.api.ask(path), 404)
+    if (ran.status === 404) return undefined
+    if (ran.code !== 0) throw this.failure(`reading ${path}`, ran)
+    return JSON.parse(ran.stdout) as K8sObject
   }
 
   /** A GET of an API path. */
   async raw(path: string): Promise<string> {
-    const ran = await this.kubectl(['get', '--raw', path])
+    const ran = await this.#patiently(() => this.api.ask(path))
     if (ran.code !== 0) throw this.failure(`GET ${path}`, ran)
     return ran.stdout
+  }
+
+  #patiently<T extends Ran & { status: number }>(attempt: () => Promise<T>, fine?: number): Promise<T> {
+    const once = async () => {
+      const ran = await attempt()
+      return ran.status === fine ? { ...ran, code: 0 } : ran
+    }
+    return retry(once, this.#patience, () => {})
   }
 
   /**
@@ -130,41 +175,75 @@ export class Cluster {
    * @throws HomelabError when the API server or a webhook refuses
    */
   async apply(objects: readonly K8sObject[], options: ApplyOptions = {}): Promise<Applied[]> {
-    if (objects.length === 0) return []
-    const flags = ['-f', '-']
-    const asked = objects.filter(object => !this.newNamespaces.has(object.metadata.namespace ?? ''))
-    const live = index(asked.length ? await this.get(flags, { input: toList(asked), kindsMayBeMissing: true }) : [])
-    const find = (object: K8sObject) => live.get(keyOf(object))
-    const known = objects.filter(find)
-    const wanted = index(known.length ? await this.#write(known, ['--dry-run=server', ...flags], options) : [])
-    const applied = objects.map((object): Applied => {
-      const before = find(object)
-      if (!before) return { object, result: 'created', changes: [] }
-      const found = changes(before, wanted.get(keyOf(object)) ?? before)
-      return { object, result: found.length ? 'changed' : 'unchanged', changes: found }
-    })
-    const toWrite = applied.filter(one => one.result !== 'unchanged').map(one => one.object)
-    if (options.plan || toWrite.length === 0) return applied
-    await this.#write(toWrite, flags, options)
-    for (const { object, result } of applied)
-      if (object.kind === 'Namespace' && result === 'created') this.newNamespaces.add(object.metadata.name)
-    return applied
+    const compared = await Promise.all(objects.map(async object => this.#compare(await this.#placed(object), options)))
+    if (options.plan) return compared
+    // In the order of the file: a namespace stands before what goes into it.
+    for (const { object, result } of compared) if (result !== 'unchanged') await this.#write(object, options, false)
+    return compared
   }
 
-  async #write(objects: readonly K8sObject[], flags: readonly string[], options: ApplyOptions): Promise<K8sObject[]> {
-    const input = toList(objects)
-    const args = [
-      'apply',
-      '--server-side',
-      '--force-conflicts',
-      `--field-manager=${options.manager ?? fieldManager}`,
-      '-o',
-      'json',
-      ...flags,
-    ]
-    const ran = await retry(() => this.kubectl(args, { input }), options.patience ?? 20, options.waiting ?? (() => {}))
-    if (ran.code !== 0) throw this.failure(`applying ${objects.map(nameOf).slice(0, 3).join(', ')}`, ran)
-    return parseObjects(ran.stdout)
+  async #compare(object: K8sObject, options: ApplyOptions): Promise<Applied> {
+    const path = await this.#path(object)
+    const before = path === undefined ? undefined : await this.#read(path)
+    if (!before) return { object, result: 'created', changes: [] }
+    const found = changes(before, await this.#write(object, options, true))
+    return { object, result: found.length ? 'changed' : 'unchanged', changes: found }
+  }
+
+  /** Server-side apply of one object; as a dry run, what it would become. */
+  async #write(object: K8sObject, options: ApplyOptions, dryRun: boolean): Promise<K8sObject> {
+    const query = new URLSearchParams({
+      fieldManager: options.manager ?? fieldManager,
+      force: 'true',
+      ...(dryRun ? { dryRun: 'All' } : {}),
+    })
+    if (!dryRun)
+      shown(
+        'apply',
+        '--server-side',
+        '--force-conflicts',
+        `--field-manager=${query.get('fieldManager')}`,
+        `-f - # ${nameOf(object)}`,
+      )
+    const attempt = async () => {
+      const path = await this.#path(object)
+      if (path === undefined)
+        return {
+          status: 0,
+          code: 1,
+          stdout: '',
+          stderr: `no matches for kind "${object.kind}" in version "${object.apiVersion}"`,
+        }
+      return this.api.ask(`${path}?${query}`, {
+        method: 'PATCH',
+        contentType: 'application/apply-patch+yaml',
+        body: JSON.stringify(object),
+      })
+    }
+    const ran = await retry(attempt, options.patience ?? this.#patience, options.waiting ?? (() => {}))
+    if (ran.code !== 0) throw this.failure(`applying ${nameOf(object)}`, ran)
+    return JSON.parse(ran.stdout) as K8sObject
+  }
+
+  /** Where an object lives in the API; undefined while its kind is not served. */
+  async #path(object: K8sObject): Promise<string | undefined> {
+    const resource = await this.api.resourceOf(object)
+    if (!resource) return undefined
+    const { namespace, name } = object.metadata
+    return `${resource.base}${resource.namespaced ? `/namespaces/${namespace ?? 'default'}` : ''}/${resource.plural}/${name}`
+  }
+
+  /** The object without a namespace if its kind has none: Helm says the release's of all of them. */
+  async #placed(object: K8sObject): Promise<K8sObject> {
+    if (object.metadata.namespace === undefined || (await this.api.resourceOf(object))?.namespaced !== false)
+      return object
+    const { namespace: _, ...metadata } = object.metadata
+    return { ...object, metadata }
+  }
+
+  /** Ends what was started to reach the cluster. */
+  close(): Promise<void> {
+    return this.api.close()
   }
 
   /** kubectl's or helm's own words as an error, with the next command where the cause is one of the usual. */
@@ -204,18 +283,7 @@ export function nameOf(object: K8sObject): string {
   return `${object.kind} ${namespace ? `${namespace}/` : ''}${name}`
 }
 
-function keyOf(object: K8sObject): string {
-  const [group] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['']
-  return [group, object.kind, object.metadata.namespace ?? '', object.metadata.name].join('|')
-}
-
-function index(objects: readonly K8sObject[]): Map<string, K8sObject> {
-  return new Map(objects.map(object => [keyOf(object), object]))
-}
-
-/** kubectl prints one object, or a List of several; nothing when there is none. */
-export function parseObjects(stdout: string): K8sObject[] {
-  if (stdout.trim() === '') return []
-  const value = JSON.parse(stdout) as K8sObject & { items?: K8sObject[] }
-  return value.kind === 'List' ? (value.items ?? []) : [value]
+/** `--debug`: a request as the kubectl command that would do the same. */
+function shown(...words: string[]): void {
+  if (debug.on) debug.print(`+ kubectl ${words.filter(Boolean).join(' ')}`)
 }

@@ -27,10 +27,6 @@ export interface Release {
 /** Labels that we put on a release's record: status reads them without reading the record. */
 export const releaseLabels = { inputs: 'homelab/inputs', chartVersion: 'homelab/chart-version' } as const
 
-// Kinds without a namespace, as far as charts of ours bring them.
-const clusterScoped =
-  /^(Namespace|ClusterRole|ClusterRoleBinding|CustomResourceDefinition|(Validating|Mutating)WebhookConfiguration|APIService|StorageClass|IngressClass|GatewayClass|PriorityClass|PersistentVolume|RuntimeClass|CSIDriver|ClusterIssuer|ValidatingAdmissionPolicy(Binding)?)$/
-
 export class Helm {
   readonly #cluster: Cluster
   readonly #program: string
@@ -42,8 +38,7 @@ export class Helm {
 
   /** The newest revision of a release, read from its record in the cluster. */
   async release(namespace: string, name: string): Promise<Release | undefined> {
-    if (this.#cluster.newNamespaces.has(namespace)) return undefined
-    const records = await this.#cluster.get(['secrets', '-n', namespace, '-l', `owner=helm,name=${name}`])
+    const records = await this.#cluster.list('secrets', { namespace, labels: `owner=helm,name=${name}` })
     const revision = (record: K8sObject) => Number(record.metadata.labels?.version ?? 0)
     const newest = records.sort((a, b) => revision(b) - revision(a))[0]
     const data = newest && textAt(newest, 'data', 'release')
@@ -171,7 +166,7 @@ function asHelmApplies(objects: readonly K8sObject[], namespace: string, name: s
     ...object,
     metadata: {
       ...object.metadata,
-      ...(object.metadata.namespace || clusterScoped.test(object.kind) ? {} : { namespace }),
+      namespace: object.metadata.namespace ?? namespace, // taken off again where a kind has none
       labels: { ...object.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm' },
       annotations: {
         ...object.metadata.annotations,

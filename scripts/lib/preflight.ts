@@ -17,9 +17,9 @@ export async function preflight(run: Run, values: Values): Promise<string[]> {
   const { cluster, site } = run
   const [version, nodes, system, bundled] = await Promise.all([
     cluster.raw('/version'),
-    cluster.get(['nodes']),
+    cluster.list('nodes'),
     cluster.find('namespace/kube-system'),
-    cluster.get(['daemonsets.apps,deployments.apps', '-n', 'kube-system']),
+    cluster.list('daemonsets.apps,deployments.apps', { namespace: 'kube-system' }),
   ])
   run.kubernetes = textAt(JSON.parse(version), 'gitVersion') ?? 'unknown'
   const uid = system?.metadata.uid ?? ''

@@ -140,11 +140,20 @@ export function choose(steps: readonly Step[], values: Values): Step[] {
  * @throws HomelabError (exit 2 or 3) when nothing was begun
  */
 export async function runSteps(steps: readonly Step[], values: Values): Promise<number> {
-  const started = Date.now()
   const { site, notices } = await writableSite(values)
   const plan = values.plan === true
   const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
   const run = new Run(site, reporter, plan, steps)
+  try {
+    return await carryOut(run, steps, values, notices)
+  } finally {
+    await run.cluster.close()
+  }
+}
+
+async function carryOut(run: Run, steps: readonly Step[], values: Values, notices: string[]): Promise<number> {
+  const { site, reporter, plan } = run
+  const started = Date.now()
   // All at once and early: a pull takes longer than anything else that a run does before its first write.
   const early = site.sandbox || steps.length > 1 ? Object.keys(pins()) : []
   const charts = Promise.allSettled(early.map(name => run.chart(name)))

@@ -74,7 +74,10 @@ export interface Started {
   end(): void
 }
 
-/** Starts a program that runs until it is ended, as `kubectl port-forward` does. */
+// The program ends with us, even if we are killed: our end of its standard input closes then, and `read` returns.
+const guard = '{ "$0" "$@"; kill -TERM 0; } & read -r _; kill -TERM 0'
+
+/** Starts a program that runs until it is ended, as `kubectl proxy` does. */
 export function start(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   if (debug.on) debug.print(redact(`+ ${[program, ...args].map(quote).join(' ')} &`))
   const child = $({
@@ -82,8 +85,7 @@ export function start(program: string, args: readonly string[], env: Readonly<Re
     quiet: true,
     nothrow: true,
     detached: true,
-    input: '',
-  })`${program} ${args}`
+  })`sh -c ${guard} ${program} ${args}`
   const handle = { kill: (signal: NodeJS.Signals) => endGroup(child.pid, signal) }
   running.add(handle)
   let out = ''

@@ -115,7 +115,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
   const secret = async (...[ref, data, meta = {}]: Parameters<SecretVerb>): Promise<Record<string, string>> => {
     doing(`secret ${ref}`)
     const [namespace = '', name = ''] = ref.split('/')
-    const found = cluster.newNamespaces.has(namespace) ? undefined : await cluster.find(`secret/${ref}`)
+    const found = await cluster.find(`secret/${ref}`)
     const known = Object.fromEntries(
       Object.entries(mapAt(found, 'data')).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
     )

@@ -56,9 +56,9 @@ export class Snapshots {
   }
 
   async #read(): Promise<Snapshot> {
-    const warnings = this.#explain ? this.#cluster.get(['events', '-A', '--field-selector', 'type=Warning']) : []
+    const warnings = this.#explain ? this.#cluster.list('events', { fields: 'type=Warning' }) : []
     this.#explain = false
-    const objects = await this.#cluster.get([kinds, '-A'])
+    const objects = await this.#cluster.list(kinds)
     return new Snapshot([...objects, ...(await warnings)], { known })
   }
 }

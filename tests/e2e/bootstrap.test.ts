@@ -52,7 +52,7 @@ test('the addresses are the fixed ones, and there is one default class', async (
     '192.168.77.201',
     '192.168.77.202',
   ])
-  const classes = await lab.cluster.get(['storageclasses'])
+  const classes = await lab.cluster.list('storageclasses')
   assert.deepEqual(
     classes
       .filter(one => one.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true')

@@ -110,6 +110,23 @@ test('it is up within five seconds, with nodes of the sizes asked for', async t 
   assert.match(await kubectl('get nodes'), /^node-1 +Ready(.*\n)+node-2 +Ready(.*\n)+node-3 +Ready/m)
 })
 
+test('wrong use is refused before anything starts', async () => {
+  const cli = (...args: string[]) =>
+    run(process.execPath, ['--import', 'tsx', 'scripts/sandbox.ts', ...args]).then(
+      () => '',
+      (error: { code: number; stderr: string }) => `${error.code} ${error.stderr}`,
+    )
+  assert.match(await cli('up', '--nodes', '4x8G', '--name', 'never'), /^2 .*not a node size: 4x8G/)
+  assert.match(
+    await cli('up', '--without', 'pod-redy', '--name', 'never'),
+    /^2 .*no pod-redy to switch off\n.*pod-ready, .*metallb-controller/,
+  )
+  assert.match(await cli('up', '--name', 'Not_a_name'), /^2 .*not a name/)
+  assert.match(await cli('off', 'pod-ready', '--name', 'never'), /^2 .*never is not up/)
+  assert.match(await cli('sideways'), /^2 .*not a command: sideways/)
+  assert.equal(existsSync(join(folder, 'never')), false)
+})
+
 test('the real scheduler says what does not fit', async () => {
   const container = { name: 'c', image: 'x', resources: { requests: { cpu: '5' } } }
   await apply({

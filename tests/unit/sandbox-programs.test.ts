@@ -14,9 +14,10 @@ import { reportTo } from '../../scripts/lib/sandbox/report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'homelab-programs-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
-const { PATH, GO, HTTP_PROXY, http_proxy } = process.env
+const proxies = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
+const kept = Object.fromEntries(['PATH', 'GO', ...proxies].map(name => [name, process.env[name]]))
 afterEach(() => {
-  for (const [key, value] of Object.entries({ PATH, GO, HTTP_PROXY, http_proxy }))
+  for (const [key, value] of Object.entries(kept))
     if (value === undefined) delete process.env[key]
     else process.env[key] = value
 })
@@ -58,8 +59,7 @@ test('a Go that is too old, or none at all, is named with its version', async ()
 
 test('an absent network is noticed within seconds, also one that swallows what is sent', async () => {
   process.env.GO = fakeGo('printf "go1.26.0\\nlinux\\namd64\\n/m\\n\\n"')
-  delete process.env.HTTP_PROXY
-  delete process.env.http_proxy
+  for (const name of proxies) delete process.env[name]
   const go = await findGo()
   await assert.rejects(
     checkNetwork({ ...go, proxy: 'http://127.0.0.1:1,direct' }),
@@ -73,10 +73,8 @@ test('an absent network is noticed within seconds, also one that swallows what i
   assert.ok(Date.now() - start < 8000)
   silent.close()
   process.env.HTTP_PROXY = 'http://127.0.0.1:1'
-  await assert.rejects(
-    checkNetwork({ ...go, proxy: 'http://proxy.example' }),
-    problem(/the proxy 127\.0\.0\.1:1 cannot/),
-  )
+  await checkNetwork({ ...go, proxy: 'http://127.0.0.1:1' }) // only Go can tell
+  delete process.env.HTTP_PROXY
   for (const proxy of ['off', 'direct', 'file:///mirror', '']) await checkNetwork({ ...go, proxy })
 })
 

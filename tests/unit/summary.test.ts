@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { well } from '../../scripts/lib/status/print.ts'
-import { parseReleases, platform, type Release, type Row, summarise } from '../../scripts/lib/status/summary.ts'
+import { platform, type Release, type Row, releasesOf, summarise } from '../../scripts/lib/status/summary.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')
 const site = { domain: 'lab.home.arpa', rancher: true, issuer: { name: 'internal-ca' }, rehearsal: false }
@@ -186,13 +186,10 @@ describe('releases', () => {
     assert.equal(traefik(release('pending-upgrade')).state, 'progressing')
     assert.match(traefik(release('pending-upgrade', 1, 60)).cause ?? '', /left pending-upgrade: Helm was killed/)
   })
-  test('are read from the table that kubectl prints', () => {
-    const table = [
-      'traefik   sh.helm.release.v1.traefik.v2   helm.sh/release.v1   1     50s   traefik   deployed   2     1795542039',
-      'broken line',
-      '',
-    ].join('\n')
-    assert.deepEqual(parseReleases(table), [
+  test("are read from their records' labels", () => {
+    const labels = { owner: 'helm', name: 'traefik', status: 'deployed', version: '2', modifiedAt: '1795542039' }
+    const record = object('Secret', 'sh.helm.release.v1.traefik.v2', 'traefik', { metadata: { labels } })
+    assert.deepEqual(releasesOf([record, object('Secret', 'other', 'traefik')]), [
       { namespace: 'traefik', name: 'traefik', status: 'deployed', revision: 2, modified: 1795542039000 },
     ])
   })

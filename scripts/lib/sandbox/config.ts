@@ -41,6 +41,11 @@ export interface Ports {
 /** kwokctl's configuration file: our programs (nothing is downloaded), our ports, loopback, and what kwokctl has no field for. */
 export function kwokctlConfig(record: SandboxRecord, ports: Ports, stages: readonly Stage[]): string {
   const { programs, dir } = record
+  // A certificate that is there: making its own costs each of them a third of a second of the start.
+  const serving = [
+    { key: 'tls-cert-file', value: join(record.pki, 'admin.crt') },
+    { key: 'tls-private-key-file', value: join(record.pki, 'admin.key') },
+  ]
   const egress = { key: 'egress-selector-config-file', value: join(dir, 'egress.yaml') }
   const cluster = {
     apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
@@ -84,9 +89,10 @@ export function kwokctlConfig(record: SandboxRecord, ports: Ports, stages: reado
           { key: 'service-cluster-ip-range', value: '10.43.0.0/16' },
           { key: 'cluster-cidr', value: '10.42.0.0/16' },
           { key: 'leader-elect', value: 'false' }, // there is only one of each
+          ...serving,
         ],
       },
-      { name: 'kube-scheduler', extraArgs: [{ key: 'leader-elect', value: 'false' }] },
+      { name: 'kube-scheduler', extraArgs: [{ key: 'leader-elect', value: 'false' }, ...serving] },
     ],
   }
   const forwards = record.forwards.map(({ namespace, pod, port, local }) => ({

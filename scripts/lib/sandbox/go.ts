@@ -1,7 +1,6 @@
 // The Go toolchain: found, new enough, able to reach the module proxy; one place that runs it.
 import { execFile, spawn } from 'node:child_process'
 import { access } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { exit, HomelabError } from '../errors.ts'
@@ -141,57 +140,28 @@ function goError(args: readonly string[], tail: readonly string[]): HomelabError
   })
 }
 
-/** Whether the module proxy can be reached, decided within five seconds: Go itself would wait far longer. */
+/**
+ * Whether the module proxy answers, decided within five seconds: Go itself would wait far longer. Any answer will do,
+ * also a certificate that Node does not trust: Go asks the system's authorities. Behind an HTTP proxy, which Node does
+ * not use, only Go can tell.
+ */
 export async function checkNetwork(go: Go): Promise<void> {
   const first = go.proxy.split(/[,|]/)[0] ?? ''
-  if (!/^https?:/.test(first)) return // off, direct, file:// : Go's own answer is immediate or the only one
-  const target = new URL(first)
-  const through = proxyFor(target) // Node does not use it, so we see only whether it is there
-  const problem = await (through ? connects(through) : answers(target))
+  const { HTTPS_PROXY, https_proxy, HTTP_PROXY, http_proxy } = process.env
+  if (!/^https?:/.test(first) || HTTPS_PROXY || https_proxy || HTTP_PROXY || http_proxy) return
+  const { origin, pathname, host } = new URL(first)
+  const url = `${origin}${pathname.replace(/\/$/, '')}/sigs.k8s.io/yaml/@v/list`
+  const problem = await fetch(url, { signal: AbortSignal.timeout(5000), redirect: 'manual' }).then(
+    () => undefined,
+    (error: Error & { cause?: NodeJS.ErrnoException }) => {
+      if (error.name === 'TimeoutError') return 'no answer within five seconds'
+      return /CERT|SELF_SIGNED|UNABLE_TO_/.test(error.cause?.code ?? '') ? undefined : (error.cause ?? error).message
+    },
+  )
   if (problem === undefined) return
-  const host = through ? `the proxy ${through.host}` : target.host
   throw new HomelabError({
     what: `the Go modules of the sandbox are not on this machine yet, and ${host} cannot be reached`,
     why: problem,
     fix: 'connect to the internet once (about 300 MB), or set GOPROXY to a mirror; afterwards no network is needed',
   })
-}
-
-/** Any answer will do, also a refusal of our certificate check: Go trusts the system's authorities, Node its own. */
-async function answers(target: URL): Promise<string | undefined> {
-  const url = new URL(`${target.origin}${target.pathname.replace(/\/$/, '')}/sigs.k8s.io/yaml/@v/list`)
-  try {
-    await fetch(url, { signal: AbortSignal.timeout(5000), redirect: 'manual' })
-    return undefined
-  } catch (error) {
-    if ((error as Error).name === 'TimeoutError') return 'no answer within five seconds'
-    const { code = '', message } =
-      (error as { cause?: NodeJS.ErrnoException }).cause ?? (error as NodeJS.ErrnoException)
-    return /CERT|SELF_SIGNED|UNABLE_TO_/.test(code) ? undefined : message
-  }
-}
-
-function connects({ hostname, port, protocol }: URL): Promise<string | undefined> {
-  return new Promise(done => {
-    const socket = connect({
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: Number(port) || (protocol === 'https:' ? 443 : 80),
-    })
-    const finish = (text?: string) => {
-      socket.destroy()
-      done(text)
-    }
-    socket.setTimeout(5000, () => finish('no answer within five seconds'))
-    socket.once('connect', () => finish())
-    socket.once('error', error => finish(error.message))
-  })
-}
-
-function proxyFor(target: URL): URL | undefined {
-  const env = process.env
-  const not = (env.NO_PROXY ?? env.no_proxy ?? '').split(',').map(name => name.trim().replace(/^\*?\./, ''))
-  if (not.some(name => name === '*' || (name && (target.hostname === name || target.hostname.endsWith(`.${name}`)))))
-    return undefined
-  const value = target.protocol === 'https:' ? (env.HTTPS_PROXY ?? env.https_proxy) : (env.HTTP_PROXY ?? env.http_proxy)
-  return value ? new URL(value.includes('://') ? value : `http://${value}`) : undefined
 }

@@ -41,13 +41,11 @@ export async function rehearse(options: {
     ...(options.keep ? {} : { ownerPid: process.pid }),
   })
   const up = Date.now()
+  const cluster = new Cluster(sandbox)
   try {
     const first = await bootstrap(sandbox, options)
     if (first.code !== exit.done) {
-      say(
-        `\nThe sandbox is left up, to look at: export KUBECONFIG=${sandbox.kubeconfig}\n  next: make sandbox-down, mend, make rehearse`,
-      )
-      options.keep = true
+      say('  to look at what is there: make rehearse KEEP=1 leaves the sandbox up')
       return first.code
     }
     say('\nThe same again: what does a second run write?')
@@ -62,12 +60,9 @@ export async function rehearse(options: {
     const verdicts = [
       ...first.verdicts,
       verdict(writes.length === 0 && second.code === exit.done, 'a second run writes nothing'),
-      verdict(
-        await seesRenewal(new Cluster(sandbox)),
-        'cert-manager renews a certificate before it expires, by itself',
-      ),
+      verdict(await seesRenewal(cluster), 'cert-manager renews a certificate before it expires, by itself'),
     ]
-    const version = textAt(JSON.parse(await new Cluster(sandbox).raw('/version')), 'gitVersion') ?? ''
+    const version = textAt(JSON.parse(await cluster.raw('/version')), 'gitVersion') ?? ''
     const failed = verdicts.filter(one => one.worth === 'not so')
     if (options.json)
       print(
@@ -94,6 +89,7 @@ export async function rehearse(options: {
       })
     return failed.length ? exit.failed : exit.done
   } finally {
+    await cluster.close()
     if (!options.keep) await sandboxDown('rehearsal')
   }
 }

@@ -24,27 +24,22 @@ interface Running {
   stop: AbortController
 }
 
+interface Parts {
+  record: SandboxRecord
+  api: Api
+  /** The folder that stands for a claim of this pod. */
+  volume: (pod: Pod, claim: string) => string | undefined
+  /** Called when a program starts or ends, so that routes follow. */
+  changed: () => void
+  log: (text: string) => void
+}
+
 export class Supervisor {
   readonly #running = new Map<string, Running>()
-  readonly #record: SandboxRecord
-  readonly #api: Api
-  readonly #volume: (pod: Pod, claim: string) => string | undefined
-  readonly #changed: () => void
-  readonly #log: (text: string) => void
+  readonly #parts: Parts
 
-  /** @param changed called when a program starts or ends, so that routes follow */
-  constructor(parts: {
-    record: SandboxRecord
-    api: Api
-    volume: (pod: Pod, claim: string) => string | undefined
-    changed: () => void
-    log: (text: string) => void
-  }) {
-    this.#record = parts.record
-    this.#api = parts.api
-    this.#volume = parts.volume
-    this.#changed = parts.changed
-    this.#log = parts.log
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   /** Make what runs equal to what should: every Ready pod that a local program stands for, but those switched off. */
@@ -85,11 +80,13 @@ export class Supervisor {
     running.stop.abort()
     const { child, pod, local } = running
     if (child) {
-      this.#log(`${local.name}: pod ${pod.metadata.namespace}/${pod.metadata.name} is not Ready any more: stopping`)
+      this.#parts.log(
+        `${local.name}: pod ${pod.metadata.namespace}/${pod.metadata.name} is not Ready any more: stopping`,
+      )
       child.kill('SIGTERM')
       setTimeout(() => child.kill('SIGKILL'), 3000).unref()
     }
-    this.#changed()
+    this.#parts.changed()
   }
 
   async #run(pod: Pod, local: LocalProgram, container: Container): Promise<void> {
@@ -97,22 +94,22 @@ export class Supervisor {
     this.#running.set(pod.metadata.uid, running)
     const name = `${pod.metadata.namespace}/${pod.metadata.name}`
     const { tag } = splitImage(container.image)
-    const version = this.#record.versions[local.version]
+    const version = this.#parts.record.versions[local.version]
     if (tag && tag.replace(/^v/, '') !== version.replace(/^v/, ''))
-      this.#log(`${local.name}: ${name} asks for ${tag}; here it is ${version}`)
-    const dir = join(this.#record.dir, 'run', `${local.name}-${pod.metadata.uid}`)
+      this.#parts.log(`${local.name}: ${name} asks for ${tag}; here it is ${version}`)
+    const dir = join(this.#parts.record.dir, 'run', `${local.name}-${pod.metadata.uid}`)
     for (let failures = 0; !running.stop.signal.aborted; failures++) {
       const started = Date.now()
       try {
         await this.#once(running, container, dir)
       } catch (error) {
-        this.#log(`${local.name}: ${name}: ${(error as Error).message}`)
+        this.#parts.log(`${local.name}: ${name}: ${(error as Error).message}`)
       }
       if (running.stop.signal.aborted) break
       if (Date.now() - started > 30_000) failures = 0
       // As a kubelet does, only faster: its first back-off is ten seconds.
       const pause = Math.min(200 * 2 ** failures, 10_000)
-      this.#log(`${local.name}: again in ${pause} ms`)
+      this.#parts.log(`${local.name}: again in ${pause} ms`)
       await new Promise(done => {
         const timer = setTimeout(done, pause)
         running.stop.signal.addEventListener('abort', () => done(clearTimeout(timer)), { once: true })
@@ -128,24 +125,24 @@ export class Supervisor {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     const kubeconfig = join(dir, 'kubeconfig')
     const user = `system:serviceaccount:${namespace}:${pod.spec.serviceAccountName ?? 'default'}`
-    await writeFile(kubeconfig, kubeconfigAs(this.#record, 'sandbox', { user }), { mode: 0o600 })
+    await writeFile(kubeconfig, kubeconfigAs(this.#parts.record, 'sandbox', { user }), { mode: 0o600 })
     const launch = await local.launch({
-      api: this.#api,
+      api: this.#parts.api,
       pod: pod as Pod & { metadata: { namespace: string } },
       container,
       dir,
       kubeconfig,
-      volume: claim => this.#volume(pod, claim),
+      volume: claim => this.#parts.volume(pod, claim),
     })
     if (stop.signal.aborted) return
     const closeMounts = new AbortController()
     for (const secret of launch.secrets ?? []) this.#mount(namespace, secret.name, secret.dir, closeMounts.signal)
     const file = openSync(
-      join(this.#record.dir, 'logs', `${local.name === 'adguard' ? pod.metadata.name : local.name}.log`),
+      join(this.#parts.record.dir, 'logs', `${local.name === 'adguard' ? pod.metadata.name : local.name}.log`),
       'a',
     )
     const { HOME = '/', PATH = '' } = process.env
-    const child = spawn(this.#record.programs[local.program], launch.args, {
+    const child = spawn(this.#parts.record.programs[local.program], launch.args, {
       cwd: dir,
       // Nothing of the person's environment: a proxy setting or KUBECONFIG must not change what a rehearsal shows.
       env: { HOME, PATH, ...launch.env },
@@ -154,29 +151,29 @@ export class Supervisor {
     closeSync(file)
     running.child = child
     running.launch = launch
-    this.#log(
+    this.#parts.log(
       `${local.name}: started for ${namespace}/${pod.metadata.name} (pid ${child.pid}, ports ${JSON.stringify(launch.ports)})`,
     )
-    this.#changed()
+    this.#parts.changed()
     await new Promise<void>(done => {
       child.once('error', error => {
-        this.#log(`${local.name}: ${error.message}`)
+        this.#parts.log(`${local.name}: ${error.message}`)
         done()
       })
       child.once('exit', (code, sign) => {
-        this.#log(`${local.name}: ended (${sign ?? code})`)
+        this.#parts.log(`${local.name}: ended (${sign ?? code})`)
         done()
       })
     })
     closeMounts.abort()
     delete running.child
-    this.#changed()
+    this.#parts.changed()
   }
 
   /** What a kubelet does with a Secret volume: files in a folder, replaced when the Secret changes. */
   #mount(namespace: string, name: string, dir: string, signal: AbortSignal): void {
     const path = `/api/v1/namespaces/${namespace}/secrets?fieldSelector=metadata.name%3D${encodeURIComponent(name)}`
-    const secrets = this.#api.mirror<KubeObject & { data?: Record<string, string> }>(
+    const secrets = this.#parts.api.mirror<KubeObject & { data?: Record<string, string> }>(
       path,
       () => void write().catch(() => undefined),
       signal,

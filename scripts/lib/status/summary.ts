@@ -320,12 +320,11 @@ export function troubled(objects: readonly K8sObject[], now: Date): string[] {
   ]
 }
 
-/** Helm's releases from `kubectl get secrets -A -l owner=helm -L name,status,version,modifiedAt --no-headers`. */
-export function parseReleases(table: string): Release[] {
-  return table.split('\n').flatMap(line => {
-    const cells = line.trim().split(/\s+/)
-    const [namespace, , , , , name, status, revision, modified] = cells
-    if (namespace === undefined || name === undefined || status === undefined) return []
-    return [{ namespace, name, status, revision: Number(revision), modified: Number(modified) * 1000 || 0 }]
+/** Helm's releases, from the labels of their records. */
+export function releasesOf(records: readonly K8sObject[]): Release[] {
+  return records.flatMap(({ metadata: { namespace = '', labels = {} } }) => {
+    const { name, status, version, modifiedAt } = labels
+    if (name === undefined || status === undefined) return []
+    return [{ namespace, name, status, revision: Number(version), modified: Number(modifiedAt) * 1000 || 0 }]
   })
 }
