@@ -16,11 +16,11 @@ export default step(import.meta, about, async verbs => {
   await namespace('cattle-system', { podSecurity: 'privileged' }) // it starts pods of its own with wide rights
   // The chart finds this Secret and takes it over; Rancher reads the password at its first start only.
   await secret('cattle-system/bootstrap-secret', { bootstrapPassword: secret.generated(24) }, { handedOver: true })
+  await chart('cattle-system/rancher', `${files}/values.yaml`, { vars: { privateCA } }) // its pod waits for the two below
   await after('05-cert-manager') // its webhook must answer before a Certificate applies
   await apply(`${files}/certificate.yaml`)
   if (privateCA)
     await secret('cattle-system/tls-ca', { 'cacerts.pem': await read('cert-manager/internal-ca', 'tls.crt') })
-  await chart('cattle-system/rancher', `${files}/values.yaml`, { vars: { privateCA } })
 
   await wait('certificate/cattle-system/tls-rancher-ingress', 'workloads/cattle-system')
   await verify.https('rancher', '/ping', 'pong')

@@ -82,7 +82,7 @@ export async function retry<T extends { code: number; stderr: string }>(
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000
   let said = ''
-  for (let pause = 200; ; pause = Math.min(pause * 1.5, 2000)) {
+  for (let pause = 200; ; pause = Math.min(pause * 1.3, 600)) {
     const ran = await attempt()
     if (ran.code === 0) return ran
     const verdict = classify(ran.stderr)

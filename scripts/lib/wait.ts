@@ -19,8 +19,8 @@ export function patienceFor(site: Site): number {
   return Number(process.env.HOMELAB_PATIENCE) || (site.sandbox ? patience.sandbox : patience.cluster)
 }
 
-// Milliseconds between two looks. Every look costs a kubectl, and processor time that the pods could use.
-const pause = 400
+// Milliseconds between two looks.
+const pause = 250
 
 // Most things are ready within seconds; only then is it worth asking why not. Milliseconds.
 const explainAfter = 4000

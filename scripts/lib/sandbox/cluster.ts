@@ -17,7 +17,7 @@ import { sandboxProcesses, signal } from './processes.ts'
 import { ensurePrograms, type Programs } from './programs.ts'
 import { readOff, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
-import { contextOf, kwokctl, start } from './start.ts'
+import { contextOf, kwokctl, readyPath, start } from './start.ts'
 
 /** A running sandbox, for whoever works with it. */
 export interface Sandbox {
@@ -175,7 +175,7 @@ export async function runningSandbox(name: string): Promise<Sandbox | undefined>
   ]
   if (!needed.every(part => commands.some(command => command.includes(part)))) return undefined
   const api = await Api.open(record.server, record.pki).catch(() => undefined)
-  const answer = await api?.request('GET', '/readyz').catch(() => undefined)
+  const answer = await api?.request('GET', readyPath).catch(() => undefined)
   return answer?.status === 200 ? describe(record) : undefined
 }
 
