@@ -57,11 +57,21 @@ export class Helm {
 
   /**
    * The objects that an installation would make, hooks and crds/ aside.
+   * @param installed whether the release is there: then the chart sees the cluster, as `helm upgrade` would; before the
+   *   first installation its own kinds are missing, and rendering against the cluster would fail
    * @throws HomelabError with Helm's words when values or chart are refused
    */
-  async render(namespace: string, name: string, chart: Chart, values: Record<string, unknown>): Promise<K8sObject[]> {
+  async render(
+    namespace: string,
+    name: string,
+    chart: Chart,
+    values: Record<string, unknown>,
+    kubernetes: string,
+    installed: boolean,
+  ): Promise<K8sObject[]> {
+    const against = installed ? ['--dry-run=server'] : ['--kube-version', kubernetes]
     const ran = await this.#helm(
-      ['template', name, chart.path, '-n', namespace, '--no-hooks', '--dry-run=server', '-f', '-'],
+      ['template', name, chart.path, '-n', namespace, '--no-hooks', ...against, '-f', '-'],
       JSON.stringify(values),
     )
     if (ran.code !== 0) throw this.#failure(`rendering the chart ${chart.name} ${chart.version}`, ran)
@@ -82,6 +92,7 @@ export class Helm {
 
   /**
    * Installs or upgrades with exactly these values. Helm waits for its hooks only; what the pods do is watched by us.
+   * @param patience seconds for the hooks
    * @param waiting told what is being waited for while a failure passes by itself
    */
   async upgrade(
@@ -90,6 +101,7 @@ export class Helm {
     chart: Chart,
     values: Record<string, unknown>,
     inputs: string,
+    patience: number,
     waiting: (what: string) => void,
   ): Promise<void> {
     const labels = `${releaseLabels.inputs}=${inputs},${releaseLabels.chartVersion}=${chart.version.replaceAll('+', '_')}`
@@ -108,7 +120,7 @@ export class Helm {
     const flags = [
       '--wait=hookOnly',
       '--timeout',
-      '10m',
+      `${patience}s`,
       '--server-side=true',
       '--force-conflicts',
       '--labels',
@@ -116,7 +128,7 @@ export class Helm {
       '-f',
       '-',
     ]
-    const ran = await retry(() => this.#helm([...args, ...flags], JSON.stringify(values), 660), 120, waiting)
+    const ran = await retry(() => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30), 120, waiting)
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
   }
 

@@ -10,7 +10,7 @@ import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
-import { patienceFor, waitFor } from './wait.ts'
+import { explain, patienceFor, waitFor } from './wait.ts'
 
 /** A value of a Secret: given, or made once by a function that sees the keys before it. */
 export type SecretValue =
@@ -186,7 +186,9 @@ export function createVerbs(run: Run, step: Step): Verbs {
       const inputs = inputsOf(chart, values, run.kubernetes)
       const current = release?.status === 'deployed' && release.inputs === inputs
       if (current || plan) {
-        const objects = current ? release.manifest : await helm.render(namespace, name, chart, values)
+        const objects = current
+          ? release.manifest
+          : await helm.render(namespace, name, chart, values, run.kubernetes, release !== undefined)
         if (!release) return did(`+ release ${name} ${chart.version}  (${objects.length} objects)`)
         const drift = (await cluster.apply(objects, { plan: true, manager: 'helm' })).filter(
           one => one.result !== 'unchanged',
@@ -195,7 +197,8 @@ export function createVerbs(run: Run, step: Step): Verbs {
         if (!drift.length || plan) return
       }
       doing(`installing ${name} ${chart.version}`)
-      await helm.upgrade(namespace, name, chart, values, inputs, waiting)
+      const silence = explain(run, step, namespace, `installing ${name}`)
+      await helm.upgrade(namespace, name, chart, values, inputs, patienceFor(site), waiting).finally(silence)
       did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
     },
 

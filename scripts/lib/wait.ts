@@ -111,6 +111,28 @@ async function look(run: Run, ref: string, explain: boolean): Promise<Health> {
   return found ? judge(found, snapshot) : { state: 'missing', cause: 'it does not exist yet' }
 }
 
+/**
+ * Says why a namespace's pods are not there yet, while somebody else waits for them: helm for a chart's hooks.
+ * @returns ends it
+ */
+export function explain(run: Run, step: Step, namespace: string, doing: string): () => void {
+  let over = false
+  const look = async (): Promise<void> => {
+    await new Promise(resolve => setTimeout(resolve, explainAfter).unref())
+    while (!over) {
+      const snapshot = await run.snapshots.fresh(true)
+      const pods = snapshot.of('Pod').filter(pod => pod.metadata.namespace === namespace)
+      const { cause } = worstOf(pods, snapshot)
+      if (cause && !over) run.reporter.doing(step.id, `${doing}: ${cause}`)
+      await new Promise(resolve => setTimeout(resolve, 1000).unref())
+    }
+  }
+  look().catch(() => {}) // an explanation that fails is none; helm's own error follows
+  return () => {
+    over = true
+  }
+}
+
 /** The health of the worst of several objects, its name in the cause. */
 function worstOf(objects: readonly K8sObject[], snapshot: Snapshot): Health {
   const all = objects.map(object => ({ object, health: judge(object, snapshot) }))

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { textAt } from '../../scripts/lib/k8s.ts'
 import { seesRenewal } from '../../scripts/lib/sandbox/renewal.ts'
-import { Lab, sandboxDown, sandboxFor } from './support.ts'
+import { Lab, sandboxFor } from './support.ts'
 
 let lab: Lab
 
 before(async () => {
   lab = new Lab(await sandboxFor('e2e-bootstrap'))
 })
-after(() => sandboxDown('e2e-bootstrap'))
+after(() => lab.end())
 
 test('a plan of an empty cluster lists everything and writes nothing', async () => {
   const plan = await lab.run('bootstrap/bootstrap-all.ts', ['--plan'])

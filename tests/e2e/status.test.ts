@@ -13,7 +13,7 @@ import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
 import { readSummary } from '../../scripts/lib/status/read.ts'
 import type { Row } from '../../scripts/lib/status/summary.ts'
 import { handOut } from '../../scripts/lib/status/trust-ca.ts'
-import { Lab, sandboxDown, sandboxFor, script } from './support.ts'
+import { Lab, sandboxFor, script } from './support.ts'
 
 const name = 'e2e-status'
 let lab: Lab
@@ -21,7 +21,7 @@ let lab: Lab
 before(async () => {
   lab = new Lab(await sandboxFor(name))
 })
-after(() => sandboxDown(name))
+after(() => lab.end())
 
 interface Status {
   well: boolean

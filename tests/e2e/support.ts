@@ -75,8 +75,6 @@ export function sandboxFor(name: string, options: Partial<UpOptions> = {}): Prom
   return sandboxUp({ name, nodes: parseNodes(), report: () => {}, readyAfter: 300, ownerPid: process.pid, ...options })
 }
 
-export { sandboxDown }
-
 /** One sandbox and the scripts pointed at it. */
 export class Lab {
   readonly sandbox: Sandbox
@@ -85,6 +83,12 @@ export class Lab {
   constructor(sandbox: Sandbox) {
     this.sandbox = sandbox
     this.cluster = new Cluster(sandbox)
+  }
+
+  /** Takes the sandbox down and ends what reached it. */
+  async end(): Promise<void> {
+    await this.cluster.close()
+    await sandboxDown(this.sandbox.name)
   }
 
   /** A script on this sandbox; its events and its account. */

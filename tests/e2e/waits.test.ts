@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { sandboxSwitch } from '../../scripts/lib/sandbox/cluster.ts'
-import { Lab, sandboxDown, sandboxFor } from './support.ts'
+import { Lab, sandboxFor } from './support.ts'
 
 let lab: Lab
 
@@ -13,7 +13,7 @@ before(async () => {
     }),
   )
 })
-after(() => sandboxDown('e2e-waits'))
+after(() => lab.end())
 
 /** Seconds that a wait lasts here instead of minutes. */
 const patience = { HOMELAB_PATIENCE: '6' }
@@ -47,7 +47,7 @@ test('03 alone names the step that its next line needs', async () => {
   assert.equal(ended.code, 1)
   const problem = ended.summary?.problems['03-adguard']
   assert.equal(problem?.what, '03-adguard needs 02-metallb')
-  assert.equal(problem?.fix, './bootstrap/02-metallb.ts')
+  assert.equal(problem?.fix, './bootstrap/02-metallb.ts --sandbox')
 })
 
 test('03 blocks while nobody makes its volumes', async () => {
@@ -96,7 +96,7 @@ test('06 blocks while its certificate is not issued', async () => {
   await goes('06-rancher')
 })
 
-test('07 blocks while its pods do not become ready', async () => {
+test('07 blocks while the pods of its hook and of itself do not run', async () => {
   await off('pod-ready')
   await blocks('07-argocd', /argocd-/)
   await off()

@@ -4,6 +4,7 @@ import { condition, type K8sObject, listAt, mapAt, numberAt, textAt, timeAt } fr
 import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
 import { whyNotScheduled } from './scheduling.ts'
 import type { Snapshot } from './snapshot.ts'
+import { judgeClaim } from './storage.ts'
 
 // A pod that runs this long without becoming ready does not become ready by itself: probes of our charts allow less.
 const patience = 5 * 60_000
@@ -22,6 +23,10 @@ export function judgePod(pod: K8sObject, snapshot: Snapshot): Health {
       if (scheduled.reason === 'SchedulingGated') return progressing(`pod ${name} is held back by a scheduling gate`)
       return whyNotScheduled(pod, scheduled.message, snapshot)
     }
+    // The scheduler has chosen a node and holds the pod back until its volumes are there: nothing on the pod says so.
+    const claim = claimsOf(pod, snapshot).find(one => one.metadata.annotations?.[selectedNode] !== undefined)
+    const volume = claim && judgeClaim(claim, snapshot)
+    if (volume && volume.state !== 'ready') return { ...volume, cause: `pod ${name}: ${volume.cause}` }
     const age = snapshot.now - (timeAt(pod, 'metadata', 'creationTimestamp') ?? snapshot.now)
     return age < 30_000
       ? progressing(`pod ${name} waits for the scheduler`)
@@ -196,4 +201,14 @@ function whyNotReady(pod: K8sObject, snapshot: Snapshot): Health {
 export function worstPod(pods: readonly K8sObject[], snapshot: Snapshot): Health | undefined {
   const judged = pods.map(pod => judgePod(pod, snapshot)).filter(health => health.state !== 'ready')
   return judged.find(health => health.state === 'unwell') ?? judged[0]
+}
+
+const selectedNode = 'volume.kubernetes.io/selected-node'
+
+function claimsOf(pod: K8sObject, snapshot: Snapshot): K8sObject[] {
+  return listAt(pod.spec, 'volumes').flatMap(volume => {
+    const claim = textAt(volume, 'persistentVolumeClaim', 'claimName')
+    const found = claim && snapshot.find('PersistentVolumeClaim', pod.metadata.namespace, claim)
+    return found ? [found] : []
+  })
 }

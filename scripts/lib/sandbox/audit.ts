@@ -43,7 +43,8 @@ export function ownWrites(auditLog: string, from = 0): AuditedWrite[] {
         return []
       // A port-forward is a "create" of a connection.
       if (textAt(event, 'objectRef', 'subresource') === 'portforward') return []
-      const namespace = textAt(event, 'objectRef', 'namespace')
+      // Of a namespace the log says its own name twice.
+      const namespace = resource === 'namespaces' ? undefined : textAt(event, 'objectRef', 'namespace')
       return [
         { verb, object: `${resource} ${namespace ? `${namespace}/` : ''}${textAt(event, 'objectRef', 'name') ?? ''}` },
       ]
