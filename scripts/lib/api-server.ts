@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from './cluster.ts'
-import { type Ran, type Started, start } from './shell.ts'
+import { missing, type Ran, type Started, start } from './shell.ts'
 
 /** How an API is reached, from the API server's own account of itself. */
 interface Resource {
@@ -78,10 +78,12 @@ export class ApiServer {
     const folder = mkdtempSync(join(tmpdir(), 'homelab-api-')) // 0700: whoever reaches the socket is us
     const socket = join(folder, 's')
     const args = [`--kubeconfig=${kubeconfig}`, `--context=${context}`, 'proxy', `--unix-socket=${socket}`]
-    const child = start(sandbox?.programs.kubectl ?? 'kubectl', args, sandbox?.env)
+    const program = sandbox?.programs.kubectl ?? 'kubectl'
+    const child = start(program, args, sandbox?.env)
     if (await child.line(/Starting to serve/, 15)) return { child, socket, folder }
     rmSync(folder, { recursive: true, force: true })
     child.end()
+    if (/not found|No such file/.test(child.stderr())) throw missing(program)
     return { code: 1, stdout: '', stderr: child.stderr() || 'kubectl proxy: no answer within 15 s' }
   }
 

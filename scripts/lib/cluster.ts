@@ -48,13 +48,14 @@ export class Cluster {
   readonly target: Target
 
   readonly api: ApiServer
-  readonly #patience: number
+  /** Seconds to go on asking an API server that does not answer. */
+  patience: number
 
   /** @param patience seconds to go on asking an API server that does not answer */
   constructor(target: Target, patience = 20) {
     this.target = target
     this.api = new ApiServer(target)
-    this.#patience = patience
+    this.patience = patience
   }
 
   /**
@@ -100,8 +101,8 @@ export class Cluster {
     const ran = await this.#patiently(() => this.api.ask(path, { accept }))
     if (ran.code !== 0) throw this.failure(`reading ${name}`, ran)
     const apiVersion = resource.base.replace(/^\/apis?\//, '')
-    const { items } = JSON.parse(ran.stdout) as { items: K8sObject[] }
-    return items.map(item => ({ ...item, apiVersion, kind: resource.kind })) // a list leaves both out of its items
+    const { items } = JSON.parse(ran.stdout) as { items: K8sObject[] | null } // null: an empty list of metadata
+    return (items ?? []).map(item => ({ ...item, apiVersion, kind: resource.kind })) // a list leaves both out of its items
   }
 
   /** The API of a kind; undefined when nobody serves it. What cannot be asked is an error, not an absence. */
@@ -141,7 +142,7 @@ export class Cluster {
       const ran = await attempt()
       return ran.status === fine ? { ...ran, code: 0 } : ran
     }
-    return retry(once, this.#patience, () => {})
+    return retry(once, this.patience, () => {})
   }
 
   /**
@@ -220,7 +221,7 @@ export class Cluster {
         body: JSON.stringify(object),
       })
     }
-    const ran = await retry(attempt, options.patience ?? this.#patience, options.waiting ?? (() => {}))
+    const ran = await retry(attempt, options.patience ?? this.patience, options.waiting ?? (() => {}))
     if (ran.code !== 0) throw this.failure(`applying ${nameOf(object)}`, ran)
     return JSON.parse(ran.stdout) as K8sObject
   }

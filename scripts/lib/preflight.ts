@@ -15,12 +15,15 @@ import { keepInEnv, type Site } from './site/site.ts'
  */
 export async function preflight(run: Run, values: Values): Promise<string[]> {
   const { cluster, site } = run
+  const { patience } = cluster
+  cluster.patience = 3 // a cluster that is down is said at once; later, a run outlasts its hiccups
   const [version, nodes, system, bundled] = await Promise.all([
     cluster.raw('/version'),
     cluster.list('nodes'),
     cluster.find('namespace/kube-system'),
     cluster.list('daemonsets.apps,deployments.apps', { namespace: 'kube-system' }),
   ])
+  cluster.patience = patience
   run.kubernetes = textAt(JSON.parse(version), 'gitVersion') ?? 'unknown'
   const uid = system?.metadata.uid ?? ''
   refuseOther(site, uid)

@@ -119,7 +119,8 @@ function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function missing(program: string): HomelabError {
+/** The error for a program that is not installed (exit 2). */
+export function missing(program: string): HomelabError {
   return new HomelabError({
     what: `${program} is not installed`,
     why: 'the scripts run kubectl and helm 4 from PATH',

@@ -28,6 +28,8 @@ const rules: readonly Rule[] = [
     class: 'retry',
     waiting: 'the webhook $1 does not answer yet',
   },
+  // A chart's hook had its own time; the next attempt would begin that anew.
+  { pattern: /failed (pre|post)-(install|upgrade)/, class: 'stop' },
   { pattern: /no matches for kind "([^"]+)"/, class: 'retry', waiting: 'the kind $1 is not served yet' },
   {
     pattern: /could not find the requested resource|unable to recognize/,

@@ -79,7 +79,7 @@ test('a bad .env is one report of all its problems, each with its line, before a
   const wrong = await script(
     join(
       checkout(
-        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=package.json\n',
+        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=.env\n',
       ),
       'bootstrap/bootstrap-all.ts',
     ),

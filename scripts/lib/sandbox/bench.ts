@@ -202,7 +202,8 @@ async function again(attempt: () => Promise<unknown>): Promise<void> {
       await attempt()
       return
     } catch (error) {
-      if (tries === 5) throw error
+      if (tries === 20) throw error
+      await new Promise(resolve => setTimeout(resolve, 500))
     }
 }
 
