@@ -122,7 +122,7 @@ export function explain(run: Run, step: Step, namespace: string, doing: string):
     while (!over) {
       const snapshot = await run.snapshots.fresh(true)
       const pods = snapshot.of('Pod').filter(pod => pod.metadata.namespace === namespace)
-      const { cause } = worstOf(pods, snapshot)
+      const cause = pods.map(pod => judge(pod, snapshot)).find(health => health.state !== 'ready')?.cause
       if (cause && !over) run.reporter.doing(step.id, `${doing}: ${cause}`)
       await new Promise(resolve => setTimeout(resolve, 1000).unref())
     }

@@ -1,6 +1,7 @@
 // A rehearsal: sandbox up, the real scripts as processes, twice, a look at what was written, a short report.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { type Summary, standInLine } from '../account.ts'
 import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
@@ -13,14 +14,6 @@ import { defaultNodes, parseNodes } from './nodes.ts'
 import { seesRenewal } from './renewal.ts'
 import { createReport } from './report.ts'
 
-interface Summary {
-  code: number
-  changes: number
-  milliseconds: number
-  verdicts: Verdict[]
-  standIns: string[]
-}
-
 /** Runs a rehearsal and returns the exit code: 0 when the platform came up and a second run wrote nothing. */
 export async function rehearse(options: {
   nodes?: string
@@ -31,9 +24,7 @@ export async function rehearse(options: {
   const say = options.json ? () => {} : (text: string) => print(text)
   const started = Date.now()
   const nodes = parseNodes(options.nodes ?? defaultNodes)
-  say(
-    `A rehearsal on ${nodes.length} fake nodes: a real Kubernetes control plane on this machine, nothing else is touched.`,
-  )
+  say(`A rehearsal: a real control plane, ${nodes.length} fake nodes, nothing else on this machine is touched.`)
   const sandbox = await sandboxUp({
     name: 'rehearsal',
     nodes,
@@ -161,14 +152,12 @@ function report(facts: {
       )
   }
   print(
-    `\nKubernetes ${facts.version}; control plane up in ${seconds(facts.up)}, platform in ${seconds(first.milliseconds)}, second run in ${seconds(second.milliseconds)}, all in ${seconds(facts.total)}`,
+    `\nKubernetes ${facts.version}; control plane up in ${seconds(facts.up)}, platform in ${seconds(first.milliseconds)},\nsecond run in ${seconds(second.milliseconds)}, all in ${seconds(facts.total)}`,
   )
-  if (facts.keep) print(`The sandbox stays: ./bootstrap/04-traefik.ts --sandbox (SANDBOX=rehearsal), make sandbox-down`)
-  print('next: your own cluster: install -m 600 .env.example .env, edit three lines, make plan, make install')
-  const standIns = first.standIns
-  print(
-    standIns.length
-      ? `Stand-in charts were used for ${standIns.join(', ')}: without a network the real ones cannot be had.`
-      : 'All charts were the real ones.',
-  )
+  if (facts.keep)
+    print(
+      `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,
+    )
+  print('next: your own cluster: make plan, once .env is there (README)')
+  print(first.standIns.length ? standInLine(first.standIns) : 'All charts were the real ones.')
 }
