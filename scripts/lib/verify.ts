@@ -93,7 +93,7 @@ export function createVerify(run: Run, step: Step): Verify {
         })
       run.verdicts.push({
         step: step.id,
-        check: `the certificate in ${secret} is for ${servername} and from the lab's CA`,
+        check: `${secret} is the lab's certificate for ${servername}`,
         worth: 'proven',
       })
     },

@@ -26,9 +26,11 @@ const pause = 250
 const explainAfter = 4000
 
 const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet']
-const kinds =
-  'deployments.apps,statefulsets.apps,daemonsets.apps,replicasets.apps,pods,persistentvolumeclaims,services,storageclasses.storage.k8s.io,nodes'
-const known = [...workloadKinds, 'ReplicaSet', 'Pod', 'PersistentVolumeClaim', 'Service', 'StorageClass', 'Node']
+
+// What says whether something is ready, and what besides says why not: the second is read only when it is wanted.
+const states = 'deployments.apps,statefulsets.apps,daemonsets.apps,services'
+const causes = 'replicasets.apps,pods,persistentvolumeclaims,storageclasses.storage.k8s.io,nodes'
+const knownCauses = ['ReplicaSet', 'Pod', 'PersistentVolumeClaim', 'StorageClass', 'Node']
 
 /** Reads the cluster's workloads for everybody who waits: one call at a time, whoever asks. */
 export class Snapshots {
@@ -56,10 +58,13 @@ export class Snapshots {
   }
 
   async #read(): Promise<Snapshot> {
-    const warnings = this.#explain ? this.#cluster.list('events', { fields: 'type=Warning' }) : []
+    const explain = this.#explain
     this.#explain = false
-    const objects = await this.#cluster.list(kinds)
-    return new Snapshot([...objects, ...(await warnings)], { known })
+    const lists = explain
+      ? [this.#cluster.list(`${states},${causes}`), this.#cluster.list('events', { fields: 'type=Warning' })]
+      : [this.#cluster.list(states)]
+    const known = [...workloadKinds, 'Service', ...(explain ? knownCauses : [])]
+    return new Snapshot((await Promise.all(lists)).flat(), { known })
   }
 }
 

@@ -39,7 +39,7 @@ test('one command builds the platform', async () => {
     'certificate/traefik/wildcard is ready', // a certificate from the real cert-manager
     '192.168.77.201 answers argocd.lab.home.arpa with 192.168.77.200 over UDP', // a real AdGuard Home
     '192.168.77.202 answers argocd.lab.home.arpa with 192.168.77.200 over TCP',
-    "the certificate in traefik/wildcard is for argocd.lab.home.arpa and from the lab's CA",
+    "traefik/wildcard is the lab's certificate for argocd.lab.home.arpa",
   ])
     assert.ok(proven.includes(wanted), `${wanted}\nproven: ${proven.join('\n')}`)
 })

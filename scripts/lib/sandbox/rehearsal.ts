@@ -24,7 +24,7 @@ export async function rehearse(options: {
   const say = options.json ? () => {} : (text: string) => print(text)
   const started = Date.now()
   const nodes = parseNodes(options.nodes ?? defaultNodes)
-  say(`A rehearsal: a real control plane, ${nodes.length} fake nodes, nothing else on this machine is touched.`)
+  say(`A rehearsal: a real control plane, ${nodes.length} fake nodes, nothing else is touched.`)
   const sandbox = await sandboxUp({
     name: 'rehearsal',
     nodes,
