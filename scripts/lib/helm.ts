@@ -78,6 +78,11 @@ export class Helm {
     return asHelmApplies(parseManifest(ran.stdout), namespace, name)
   }
 
+  /** `v4.3.1+g1234567`, the helm that would be used. */
+  async version(): Promise<string> {
+    return (await run(this.#program, ['version', '--short'], { timeout: 10 })).stdout.trim()
+  }
+
   /** CRDs in a chart's crds/ folder, which Helm installs once and never upgrades: we apply them ourselves. */
   async crds(chart: Chart): Promise<K8sObject[]> {
     const kept = join(cacheFolder('crds'), `${chart.name}-${chart.digest}.yaml`) // helm is asked once a chart

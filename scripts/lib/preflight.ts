@@ -5,8 +5,9 @@ import { exit, HomelabError, type Problem, throwProblems } from './errors.ts'
 import { type K8sObject, listAt, textAt } from './k8s.ts'
 import { print } from './output.ts'
 import type { Run } from './run.ts'
+import { refuseOther } from './site/choose.ts'
 import { contains, isFlaw, parseAddress, parseRange } from './site/network.ts'
-import { keepInEnv, type Site } from './site/site.ts'
+import { keepInEnv } from './site/site.ts'
 
 /**
  * Looks at the cluster once and refuses what would go wrong.
@@ -17,7 +18,8 @@ export async function preflight(run: Run, values: Values): Promise<string[]> {
   const { cluster, site } = run
   const { patience } = cluster
   cluster.patience = 3 // a cluster that is down is said at once; later, a run outlasts its hiccups
-  const [version, nodes, system, bundled] = await Promise.all([
+  const [helm, version, nodes, system, bundled] = await Promise.all([
+    site.sandbox ? 'v4' : run.helm.version(),
     cluster.raw('/version'),
     cluster.list('nodes'),
     cluster.find('namespace/kube-system'),
@@ -27,19 +29,13 @@ export async function preflight(run: Run, values: Values): Promise<string[]> {
   run.kubernetes = textAt(JSON.parse(version), 'gitVersion') ?? 'unknown'
   const uid = system?.metadata.uid ?? ''
   refuseOther(site, uid)
-  throwProblems([...checkNodes(nodes), ...checkPool(nodes, site.metallbPool), ...checkBundled(bundled)])
+  throwProblems([
+    ...checkHelm(helm),
+    ...checkNodes(nodes),
+    ...checkPool(nodes, site.metallbPool),
+    ...checkBundled(bundled),
+  ])
   return confirmCluster(run, values, uid, nodes)
-}
-
-/** A name of a context can come to mean another cluster; the UID of kube-system cannot. */
-function refuseOther(site: Site, uid: string): void {
-  if (site.sandbox || !site.clusterUid || site.clusterUid === uid) return
-  throw new HomelabError({
-    what: `this is another cluster than the one in ${site.file}`,
-    why: `the context ${site.context} has UID ${uid}, ${site.file} has CLUSTER_UID=${site.clusterUid}`,
-    fix: `choose the right KUBE_CONTEXT, or, if the cluster was rebuilt, remove the line CLUSTER_UID from ${site.file}`,
-    code: exit.refused,
-  })
 }
 
 /** Asks once whether this is the cluster that is meant, and keeps the answer in .env. */
@@ -70,6 +66,18 @@ async function confirmCluster(run: Run, values: Values, uid: string, nodes: read
   }
   keepInEnv(site, { KUBE_CONTEXT: site.context, CLUSTER_UID: uid })
   return [`Kept in ${site.file}: KUBE_CONTEXT and CLUSTER_UID. Another cluster will be refused.`]
+}
+
+/** Helm 3 has other flags, keeps other records, and would only fail later. */
+function checkHelm(version: string): Problem[] {
+  if (version.startsWith('v4')) return []
+  return [
+    {
+      what: `helm on PATH is ${version || 'of no known version'}`,
+      why: 'the scripts need Helm 4',
+      fix: 'https://helm.sh/docs/intro/install/',
+    },
+  ]
 }
 
 function checkNodes(nodes: readonly K8sObject[]): Problem[] {

@@ -46,6 +46,20 @@ export async function readOnlySite(values: Values): Promise<Site> {
   return site
 }
 
+/**
+ * A context's name can come to mean another cluster; the UID of kube-system cannot.
+ * @throws HomelabError (exit 3) when it is not the one that .env has
+ */
+export function refuseOther(site: Site, uid: string | undefined): void {
+  if (site.sandbox || !site.clusterUid || site.clusterUid === uid) return
+  throw new HomelabError({
+    what: `this is another cluster than the one in ${site.file}`,
+    why: `the context ${site.context} has UID ${uid}, ${site.file} has CLUSTER_UID=${site.clusterUid}`,
+    fix: `choose the right KUBE_CONTEXT, or, if the cluster was rebuilt, remove the line CLUSTER_UID from ${site.file}`,
+    code: exit.refused,
+  })
+}
+
 /** A command of ours or of kubectl as it must be typed for this site, not for whatever cluster the shell is at. */
 export function pasteable(fix: string, site: Site): string {
   const at = site.sandbox ? `--kubeconfig ${site.kubeconfig}` : `--context ${site.context}`

@@ -1,7 +1,8 @@
 // Reads what a summary needs, side by side; pods and events only where something is unwell.
 import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { condition, type K8sObject } from '../k8s.ts'
+import { condition } from '../k8s.ts'
+import { refuseOther } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 import { kinds, type Row, releasesOf, summarise, troubled } from './summary.ts'
 
@@ -38,7 +39,10 @@ async function read(cluster: Cluster, site: Site): Promise<Row[]> {
     // Of a record its labels are all that is wanted: its data is some hundred kilobytes.
     cluster.list('secrets', { labels: 'owner=helm', metadataOnly: true }),
   ])
-  refuseOther(site, objects)
+  refuseOther(
+    site,
+    objects.find(({ kind, metadata }) => kind === 'Namespace' && metadata.name === 'kube-system')?.metadata.uid,
+  )
   const now = new Date()
   // Pods by the thousand are not read in a cluster that is well: their workloads count them.
   const namespaces = troubled(objects, now)
@@ -56,16 +60,4 @@ async function read(cluster: Cluster, site: Site): Promise<Row[]> {
       known: short ? [...kinds, 'Pod'] : kinds,
     },
   )
-}
-
-function refuseOther(site: Site, objects: readonly K8sObject[]): void {
-  const uid = objects.find(object => object.kind === 'Namespace' && object.metadata.name === 'kube-system')?.metadata
-    .uid
-  if (site.sandbox || site.clusterUid === undefined || site.clusterUid === uid) return
-  throw new HomelabError({
-    what: `this is another cluster than the one in ${site.file}`,
-    why: `the context ${site.context} has UID ${uid}, ${site.file} has CLUSTER_UID=${site.clusterUid}`,
-    fix: `choose the right KUBE_CONTEXT in ${site.file}`,
-    code: exit.refused,
-  })
 }
