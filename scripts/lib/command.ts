@@ -3,6 +3,13 @@ import { parseArgs } from 'node:util'
 import { exit, HomelabError, type Problem } from './errors.ts'
 import { paint, print } from './output.ts'
 
+// Every script begins here, so an old Node is said before anything that it cannot do.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 11)) {
+  console.error(`✗ Node ${process.versions.node} is too old\n  fix  install Node 20.11 or later: https://nodejs.org`)
+  process.exit(2)
+}
+
 export interface Option {
   type: 'boolean' | 'string'
   help: string
