@@ -221,9 +221,9 @@ function makeCertificates(folder: string) {
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`]
     ssl('req', '-x509', ...key, '-out', `${name}.pem`, '-days', '30', '-subj', `/CN=${cn}`)
   }
-  const leaf = (name: string, ca: string, san: string, days = 10) => {
+  const leaf = (name: string, ca: string, san: string, days = 10, subject = `/CN=${san}`) => {
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`]
-    ssl('req', ...key, '-out', `${name}.csr`, '-subj', `/CN=${san}`, '-addext', `subjectAltName=DNS:${san}`)
+    ssl('req', ...key, '-out', `${name}.csr`, '-subj', subject, '-addext', `subjectAltName=DNS:${san}`)
     const signed = ['-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-copy_extensions', 'copy']
     ssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-days', String(days), '-out', `${name}.pem`)
     return { key: read(`${name}.key`), cert: read(`${name}.pem`) }
@@ -237,6 +237,8 @@ function makeCertificates(folder: string) {
   return {
     ca: read('lab.pem'),
     good: leaf('good', 'lab', '*.lab.home.arpa'),
+    // As cert-manager issues ours: the names stand in the extension, and there is no subject.
+    bare: leaf('bare', 'lab', '*.lab.home.arpa', 10, '/'),
     expired: leaf('expired', 'lab', '*.lab.home.arpa', -1),
     foreign: leaf('stranger', 'foreign', '*.lab.home.arpa'),
     other: leaf('other', 'lab', 'nas.example.org'),
@@ -275,6 +277,11 @@ describe('tlsCheck and httpCheck over TLS', secure, () => {
     assert.equal(seen.certificate?.daysLeft, 9)
     assert.match(seen.certificate?.fingerprint ?? '', /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/)
     assert.match(seen.detail, /from homelab internal CA, 9 days left/)
+  })
+  test('a certificate without a subject', async () => {
+    const seen = await check(made.bare)
+    assert.equal(seen.ok, true, seen.cause)
+    assert.equal(seen.certificate?.subject, '')
   })
   for (const [name, choose, cause] of [
     ['expired', (all: Certificates) => all.expired, /^the certificate expired on \d{4}-\d\d-\d\d$/],
@@ -321,6 +328,11 @@ describe('tlsCheck and httpCheck over TLS', secure, () => {
     const seen = await look.httpCheck({ url, address: local, ca: made.ca, expectBody: 'pong' })
     assert.deepEqual([seen.ok, seen.status, seen.body], [true, 200, 'pong'])
     assert.deepEqual([host, sni], [`argocd.lab.home.arpa:${port}`, 'argocd.lab.home.arpa'])
+  })
+  test('a certificate without a subject', async () => {
+    const seen = await check(made.bare)
+    assert.equal(seen.ok, true, seen.cause)
+    assert.equal(seen.certificate?.subject, '')
   })
   for (const [name, choose, cause] of [
     ['expired', (all: Certificates) => all.expired, /expired/],

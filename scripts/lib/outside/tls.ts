@@ -125,8 +125,12 @@ export function describe(certificate: X509Certificate): CertificateFacts {
   }
 }
 
-/** `CN=x` out of a distinguished name in OpenSSL's lines, or the whole in one line. */
-function named(distinguished: string): string {
+/**
+ * `CN=x` out of a distinguished name in OpenSSL's lines, or the whole in one line. A certificate may have no subject at
+ * all, its names stand elsewhere; Node then gives nothing, whatever its types say.
+ */
+function named(distinguished: string | undefined): string {
+  if (distinguished === undefined) return ''
   return /^CN=(.*)$/m.exec(distinguished)?.[1] ?? distinguished.replace(/\n/g, ', ')
 }
 
