@@ -55,7 +55,7 @@ check: setup ## types, lint, generated files, unit tests and manifests: half a m
 	@node_modules/.bin/tsc
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/docs.ts --check
-	@$(NODE_TEST) $(unit) $(manifests)
+	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
 
 test: check test-e2e ## everything: check, then the scripts as processes on a real control plane
 

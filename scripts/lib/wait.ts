@@ -19,6 +19,9 @@ export function patienceFor(site: Site): number {
   return Number(process.env.HOMELAB_PATIENCE) || (site.sandbox ? patience.sandbox : patience.cluster)
 }
 
+// A rehearsal's nodes do not grow: what is unwell for so long stays so. Milliseconds.
+const hopeless = 20_000
+
 // Milliseconds between two looks.
 const pause = 250
 
@@ -77,6 +80,7 @@ export async function waitFor(run: Run, step: Step, ref: string): Promise<void> 
   const limit = patienceFor(run.site)
   const started = Date.now()
   const deadline = started + limit * 1000
+  let wellUntil = started
   for (;;) {
     run.checkpoint()
     const health = await look(run, ref, Date.now() - started > explainAfter)
@@ -85,9 +89,10 @@ export async function waitFor(run: Run, step: Step, ref: string): Promise<void> 
       return
     }
     run.reporter.doing(step.id, `waiting for ${ref}${health.cause ? `: ${health.cause}` : ''}`)
-    if (Date.now() > deadline)
+    if (health.state !== 'unwell') wellUntil = Date.now()
+    if (Date.now() > deadline || (run.site.sandbox && Date.now() - wellUntil > hopeless))
       throw new HomelabError({
-        what: `${ref} is not ready after ${limit} s`,
+        what: `${ref} is not ready after ${Math.round((Date.now() - started) / 1000)} s`,
         why: health.cause ?? 'no cause is known',
         fix: health.fix ?? `./bootstrap/${step.id}.ts goes on from here; make status shows the whole`,
       })
