@@ -63,11 +63,13 @@ function printAccount({ code, plan, changes, milliseconds, verdicts, standIns, p
     `\n${code === exit.done ? paint('green', '✓') : paint('red', '✗')} ${count} in ${seconds(milliseconds)}${checks}`,
   )
   print(
-    code !== exit.done
-      ? '  next: mend the cause, then run the same command again (what is done is kept)'
-      : plan
-        ? '  next: the same command without --plan'
-        : '  next: make status',
+    code > exit.refused
+      ? '  interrupted; next: the same command again, it goes on where it was'
+      : code !== exit.done
+        ? '  next: mend the cause, then run the same command again (what is done is kept)'
+        : plan
+          ? '  next: the same command without --plan'
+          : '  next: make status',
   )
   if (standIns.length) print(standInLine(standIns))
 }
