@@ -104,11 +104,6 @@ export function fileText(file: string, vars: Vars): string {
     .join('---\n')
 }
 
-/** Objects for kubectl's standard input: as JSON, in which no text can be mistaken for anything else. */
-export function toList(objects: readonly K8sObject[]): string {
-  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
-}
-
 function readText(file: string): string {
   try {
     return readFileSync(resolve(root, file), 'utf8')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HomelabError } from '../../scripts/lib/errors.ts'
-import { fill, readManifest, readYaml, toList } from '../../scripts/lib/fill.ts'
+import { fill, readManifest, readYaml } from '../../scripts/lib/fill.ts'
 
 const vars = {
   domain: 'lab.home.arpa',
@@ -35,16 +35,6 @@ test("other tools' placeholders are left alone", () => {
 test('YAML is read as kubectl reads it: octal modes, but no dates', () => {
   const file = write("mode: 0400\nwhen: 2024-01-01\ntext: 'no'\nflag: no\n")
   assert.deepEqual(readYaml(file, {}), [{ mode: 256, when: '2024-01-01', text: 'no', flag: false }])
-})
-
-test('what goes to kubectl is JSON, so that no text turns into a number or a truth value', () => {
-  const object = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'a' },
-    data: { a: 'no', b: '1e3', c: '0123', d: '~' },
-  }
-  assert.deepEqual(JSON.parse(toList([object])).items, [object])
 })
 
 test('an unknown name is refused, with the place and the names that there are', () => {

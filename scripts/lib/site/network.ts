@@ -126,12 +126,6 @@ const kinds: Record<string, string> = {
   carrierGradeNat: 'a provider’s or Tailscale’s network',
 }
 
-/** The private block (RFC 1918) that an address lies in, for messages such as `10.0.0.0/8`. */
-export function privateBlock(address: number): string | undefined {
-  const parsed = IPv4.parse(formatAddress(address))
-  return ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].find(block => parsed.match(IPv4.parseCIDR(block)))
-}
-
 /** An IPv4 or IPv6 address that can be asked as a DNS server, or the flaw. */
 export function parseDnsServer(text: string): string | Flaw {
   const fix = 'write addresses such as 9.9.9.9,1.1.1.1 (names would need the DNS that they are for)'
