@@ -1,11 +1,12 @@
 // What an owner meets before anything is built: help, mistakes, missing tools, no network. No cluster is needed.
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
+import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { script } from './support.ts'
 
 const steps = [
@@ -98,7 +99,7 @@ test('a cluster that does not answer is named within seconds', async () => {
   await new Promise(resolve => server.close(resolve)) // now the port is free: refused
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfig(`https://127.0.0.1:${port}`), { mode: 0o600 })
-  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: withTools(), cwd: folder })
+  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: await withTools(), cwd: folder })
   assert.notEqual(wrong.code, 0)
   assert.match(wrong.stderr + wrong.stdout, /refused/)
   assert.match(wrong.stderr + wrong.stdout, /fix {2}/)
@@ -108,7 +109,10 @@ test('a cluster that does not answer is named within seconds', async () => {
 test('a missing kubectl is named', async () => {
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfig('https://127.0.0.1:1'), { mode: 0o600 })
-  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: { PATH: onlyNode() }, cwd: folder })
+  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], {
+    env: { PATH: await pathWith('helm') },
+    cwd: folder,
+  })
   assert.equal(wrong.code, 2)
   assert.match(wrong.stderr, /kubectl is not installed/)
 })
@@ -128,20 +132,20 @@ test('without a network a real run names the chart and the host, and ends', asyn
   assert.ok(Date.now() - started < 10_000)
 })
 
-/** A PATH with node and the shell's own programs, and nothing else. */
-function onlyNode(): string {
+/** A PATH with node, the shell's own programs, one tool of ours, and nothing else. */
+async function pathWith(tool: 'helm' | 'kubectl'): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'homelab-path-'))
   for (const name of ['sh', 'bash', 'env', 'dirname', 'readlink', 'ps', 'head'])
     symlinkSync(`/usr/bin/${name}`, join(folder, name))
   symlinkSync(process.execPath, join(folder, 'node'))
+  symlinkSync((await ensurePrograms(() => {})).paths[tool], join(folder, tool))
   return folder
 }
 
 /** The sandbox's kubectl and helm on PATH, as an owner would have them. */
-function withTools(): Record<string, string> {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-tools-'))
-  mkdirSync(join(folder, 'bin'))
-  return { PATH: `${process.env.HOMELAB_TEST_TOOLS ?? folder}:${process.env.PATH}` }
+async function withTools(): Promise<Record<string, string>> {
+  const { dir } = await ensurePrograms(() => {})
+  return { PATH: `${dir}:${process.env.PATH}` }
 }
 
 function kubeconfig(server: string): string {
