@@ -8,7 +8,7 @@ manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
+.PHONY: help help-all setup install plan uninstall status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
 	test test-unit test-manifests test-e2e check fix docs bench programs
 
 help: ## this list
@@ -32,6 +32,9 @@ install: setup ## build it on the cluster in .env (STEP=04 for one step)
 
 plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --plan
+
+uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
+	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --uninstall $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 status: setup ## how it is: health, versions, addresses, certificates
 	@$(RUN) scripts/status.ts

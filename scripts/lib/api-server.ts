@@ -19,7 +19,7 @@ interface Resource {
 }
 
 export interface Ask {
-  method?: 'GET' | 'PATCH'
+  method?: 'GET' | 'PATCH' | 'DELETE'
   body?: string
   contentType?: string
   accept?: string
