@@ -6,10 +6,11 @@ STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
+cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup install plan uninstall status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
-	test test-unit test-manifests test-e2e check fix docs bench programs
+	test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +71,9 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
+
+test-cluster: setup ## the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
+	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)
 
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .

@@ -6,6 +6,7 @@ import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
 import { paint, print, seconds } from '../output.ts'
+import { claims } from '../proof.ts'
 import { root } from '../root.ts'
 import type { Verdict, Worth } from '../verdict.ts'
 import { auditPosition, ownWrites } from './audit.ts'
@@ -91,6 +92,11 @@ function verdict(holds: boolean, check: string): Judged {
   return { step: 'rehearsal', check, worth: holds ? 'proven' : 'not so' }
 }
 
+/** What the whole of a rehearsal cannot show, from the table that the cluster suite works through. */
+function onlyOnANode(): { check: string }[] {
+  return claims.filter(one => one.sandbox === 'not measurable here').map(one => ({ check: one.what }))
+}
+
 /** The real script, as an owner would start it; its output goes to the same terminal. */
 function bootstrap(sandbox: Sandbox, options: { json: boolean; debug: boolean; quiet?: boolean }): Promise<Summary> {
   const child = spawn(
@@ -140,10 +146,10 @@ function report(facts: {
     ['not so', '✗', 'not so'],
     ['proven', '✓', 'proven: seen for real, on a real API server and real controllers'],
     ['assumed', '·', 'assumed: filled in by the sandbox, since its pods are fake'],
-    ['not measurable here', '?', 'not measurable here: needs your network and your nodes'],
+    ['not measurable here', '?', 'not measurable here: needs a network and nodes (make test-cluster shows most of it)'],
   ]
   for (const [worth, mark, title] of rows) {
-    const found = of(worth)
+    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode() : [])]
     if (!found.length) continue
     print(`\n${found.length} ${title}`)
     for (const one of found)
