@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { type Fact, inventory, missing } from '../../scripts/inventory.ts'
 import { findChart } from '../../scripts/lib/charts.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { pinned, programs, recorded, releases, render, valuesOf } from './rendered.ts'
+import { pinned, programs, recorded, releases, render, run, valuesOf } from './rendered.ts'
 
 const offline = { helm: programs.paths.helm, source: 'stand-in', packaged: async () => programs.charts } as const
 
@@ -93,8 +93,11 @@ for (const release of releases.filter(({ chart }) => chart === 'traefik' || char
     const { path } = await findChart(release.chart, offline)
     const rendering = (values: unknown): string => {
       try {
-        return JSON.stringify(
-          render(path, release, values as Record<string, unknown>, /^kind: CustomResourceDefinition$/m),
+        // Unread: that it differs is all that counts, and there are many.
+        return run(
+          'helm',
+          ['template', release.release, path, '-n', release.namespace, '-f', '-'],
+          JSON.stringify(values),
         )
       } catch (error) {
         return String(error) // that it is refused is something too
