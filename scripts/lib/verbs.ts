@@ -195,6 +195,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
       const { helm } = run
       const values = readValues(valuesFile, { ...run.vars, ...vars })
       const [chart, release] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
+      if (chart.imitated) run.imitated.add(step.id)
       const crds = await helm.crds(chart)
       await write(crds.map(crd => labelled(crd, { [releaseOf]: `${namespace}.${name}` })))
       const inputs = inputsOf(chart, values, run.kubernetes)

@@ -62,6 +62,7 @@ export async function rehearse(options: {
           event: 'rehearsal',
           verdicts,
           standIns: first.standIns,
+          imitations: first.imitations,
           kubernetes: version,
           firstRun: first.milliseconds,
           secondRun: second.milliseconds,
@@ -145,7 +146,7 @@ function report(facts: {
   const rows: [Judged['worth'], string, string][] = [
     ['not so', '✗', 'not so'],
     ['proven', '✓', 'proven: seen for real, on a real API server and real controllers'],
-    ['assumed', '·', 'assumed: filled in by the sandbox, since its pods are fake'],
+    ['assumed', '·', 'assumed: filled in by the sandbox, since its pods are fake, or by an imitation'],
     ['not measurable here', '?', 'not measurable here: needs a network and nodes (make test-cluster shows most of it)'],
   ]
   for (const [worth, mark, title] of rows) {
@@ -165,5 +166,5 @@ function report(facts: {
       `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,
     )
   print('next: your own cluster: make plan, once .env is there (README)')
-  print(first.standIns.length ? standInLine(first.standIns) : 'All charts were the real ones.')
+  print(first.standIns.length ? standInLine(first.standIns, first.imitations) : 'All charts were the real ones.')
 }
