@@ -111,6 +111,7 @@ const serviceName = 'kubernetes.io/service-name'
 function whyNoPod(service: K8sObject, snapshot: Snapshot): Health | undefined {
   const { namespace } = service.metadata
   const selector = Object.entries(mapAt(service.spec, 'selector'))
+  if (selector.length === 0) return undefined // its endpoints are somebody else's work
   const workloads = ['Deployment', 'StatefulSet', 'DaemonSet']
     .flatMap(kind => snapshot.of(kind))
     .filter(one => {

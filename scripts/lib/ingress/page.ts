@@ -27,7 +27,13 @@ export async function openPage(
   let ms = 0
   for (let url = to.url; ; ) {
     const left = Math.max(1, Math.round(deadline - performance.now()))
-    const seen = await from.httpCheck({ url, address: to.address, anyStatus: true, anyCertificate: true, timeout: left })
+    const seen = await from.httpCheck({
+      url,
+      address: to.address,
+      anyStatus: true,
+      anyCertificate: true,
+      timeout: left,
+    })
     ms += seen.ms
     const { status, location, body = '' } = seen
     const so = { ok: seen.ok, ms, hops, detail: seen.detail, ...(status === undefined ? {} : { status }) }

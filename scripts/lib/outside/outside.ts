@@ -161,7 +161,8 @@ export function outside(site: { sandbox?: { routes: string } }): Outside {
       const answer = await request(to, wanted.timeout ?? patience)
       if ('cause' in answer) return bad(stop(), wanted.url, answer.cause, `curl -v ${wanted.url}`)
       const { status, body, location } = answer
-      const target = location !== undefined && URL.canParse(location, url.href) ? new URL(location, url).href : undefined
+      const target =
+        location !== undefined && URL.canParse(location, url.href) ? new URL(location, url).href : undefined
       const said = `${wanted.url} → ${status}${target ? ` ${target}` : ''}`
       const cause = whyUnexpected(wanted, url, answer.status, target, body)
       return {
