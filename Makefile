@@ -8,7 +8,7 @@ manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
+.PHONY: help help-all setup install plan status test-ingress credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
 	test test-unit test-manifests test-e2e check fix docs bench programs
 
 help: ## this list
@@ -35,6 +35,9 @@ plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 
 status: setup ## how it is: health, versions, addresses, certificates
 	@$(RUN) scripts/status.ts
+
+test-ingress: setup ## every published host from outside: name, certificate, page (HOST=NAME for one)
+	@$(RUN) scripts/test-ingress.ts $(if $(HOST),--host "$(HOST)")
 
 credentials: setup ## the generated passwords: which there are and how to read them
 	@$(RUN) scripts/credentials.ts

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after } from 'node:test'
 
@@ -42,6 +42,7 @@ export function questionOf(query: Buffer): string {
   return labels.join('.')
 }
 
+/** Listens for names over UDP and, on the same port, over TCP. */
 export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst?: boolean }): Promise<number> {
   const udp = createSocket('udp4')
   let lost = !options.loseFirst
@@ -53,29 +54,39 @@ export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst
     const answer = reply(query, 'udp')
     if (answer) udp.send(answer, from.port, from.address)
   })
-  await new Promise<void>(resolve => udp.bind(0, local, resolve))
-  closers.push(() => udp.close())
-  const { port } = udp.address()
-  if (options.tcp) {
-    const tcp = createTcpServer(socket => {
-      socket.on('error', () => {})
-      let received = Buffer.alloc(0)
-      socket.on('data', chunk => {
-        received = Buffer.concat([received, chunk])
-        if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-        const answer = reply(received.subarray(2), 'tcp')
-        if (!answer) return
-        const length = Buffer.alloc(2)
-        length.writeUInt16BE(answer.length)
-        // In pieces: a resolver must not take the first segment for the whole.
-        socket.write(length)
-        socket.write(answer.subarray(0, 5))
-        setTimeout(() => socket.end(answer.subarray(5)), 20)
-      })
+  const bind = (port: number) =>
+    new Promise<number>((resolve, reject) => {
+      udp.once('error', reject).bind(port, local, () => resolve(udp.address().port))
     })
-    await listen(tcp, port)
+  if (!options.tcp) {
+    closers.push(() => udp.close())
+    return bind(0)
   }
-  return port
+  // A port that is free for one protocol can be taken for the other.
+  for (;;) {
+    const port = await listen(createTcpServer(socket => answerOverTcp(socket, reply)))
+    const bound = await bind(port).catch(() => undefined)
+    if (bound === undefined) continue
+    closers.push(() => udp.close())
+    return bound
+  }
+}
+
+function answerOverTcp(socket: Socket, reply: Reply): void {
+  socket.on('error', () => {})
+  let received = Buffer.alloc(0)
+  socket.on('data', chunk => {
+    received = Buffer.concat([received, chunk])
+    if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
+    const answer = reply(received.subarray(2), 'tcp')
+    if (!answer) return
+    const length = Buffer.alloc(2)
+    length.writeUInt16BE(answer.length)
+    // In pieces: a resolver must not take the first segment for the whole.
+    socket.write(length)
+    socket.write(answer.subarray(0, 5))
+    setTimeout(() => socket.end(answer.subarray(5)), 20)
+  })
 }
 
 /** Whether certificates can be made here. */

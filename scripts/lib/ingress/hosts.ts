@@ -136,7 +136,7 @@ function fromIngressRoute(object: K8sObject, routes: { host: string; route: Rout
 export function readMatch(match: string): { hosts: string[]; path: string; pattern?: string } {
   const matchers = [...match.matchAll(/(!?)\s*\b([A-Z]\w*)\(((?:`[^`]*`|"[^"]*"|[^()`"])*)\)/g)].map(
     ([whole, not, name, inside = '']) => ({
-      ...{ whole, name, not: not === '!' },
+      ...{ whole: whole.trim(), name, not: not === '!' },
       values: [...inside.matchAll(/`([^`]*)`|"([^"]*)"/g)].map(([, a, b]) => a ?? b ?? ''),
     }),
   )

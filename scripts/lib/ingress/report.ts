@@ -50,15 +50,18 @@ export function printTested(tested: Tested, site: Site, json: boolean): void {
   if (tested.ignored.length) print('')
   for (const { object, why } of tested.ignored) print(paint('dim', `– not looked at: ${object}: ${why}`))
   print('')
-  if (counts.notMeasurable)
-    print(
-      `${counts.notMeasurable} looks are not measurable here (?): in a rehearsal no real program stands\nbehind those addresses.`,
-    )
   const warnings = tested.findings.filter(({ level }) => level === 'warning').length
-  const hosts = counts.hosts === 1 ? '1 host' : `${counts.hosts} hosts`
-  const looks = `${counts.right} looks right, ${counts.wrong} wrong${warnings ? `, ${warnings} to know` : ''}`
-  const mark = well(tested) ? paint('green', '✓') : paint('red', '✗')
-  print(`${mark} ${hosts} in ${seconds(tested.look.ms)}: ${looks}`)
+  const unseen = counts.notMeasurable
+  const looks = [
+    `${counts.right} looks right, ${counts.wrong} wrong`,
+    ...(unseen ? [`${unseen} not measurable here (?)`] : []),
+    ...(warnings ? [`${warnings} to know`] : []),
+  ].join(', ')
+  // What was not seen is no pass.
+  const mark = marked(!well(tested) ? 'wrong' : unseen ? 'unseen' : 'right', '', 1)
+  const { length } = tested.look.hosts
+  print(`${mark} ${length} host${length === 1 ? '' : 's'} in ${seconds(tested.look.ms)}: ${looks}`)
+  if (unseen) print('  ?  a rehearsal has no real program behind that address; a real cluster has')
   print(`next: ${next}`)
 }
 
