@@ -32,6 +32,7 @@ interface Answer {
 
 async function look(args: string[] = [], env: Record<string, string> = {}) {
   const ended = await lab.run(file, args, { env })
+  assert.match(ended.stdout, /"hosts"/, ended.stdout + ended.stderr)
   return { ...ended, ...(JSON.parse(ended.stdout) as Answer) }
 }
 
@@ -82,7 +83,7 @@ test('people read it on 80 columns, and it is no pass', async () => {
   for (const line of stdout.split('\n'))
     if (!/^( {2}fix|next:)/.test(line)) assert.equal([...line].length <= 80, true, line)
   assert.match(stdout, /^argocd\.lab\.home\.arpa {4}✓ {3}\? {3}\?/m)
-  assert.match(stdout, /^– 5 hosts in [\d.]+s: 24 looks right, 0 wrong, 20 not measurable here \(\?\)/m)
+  assert.match(stdout, /^– 5 hosts in [\d.]+s: 24 right, 0 wrong, 20 not measurable here \(\?\)/m)
   assert.equal(stdout.includes(String.fromCharCode(27)), false, 'no colour where nobody looks')
 })
 
@@ -97,16 +98,18 @@ test('one host alone, by what stands before the domain; one that nobody publishe
   assert.match(nobody.stderr, /--host nas: nobody publishes it[\s\S]*one of: adguard-1\.lab\.home\.arpa, /)
 })
 
-test('names that lead elsewhere are named, once for each server', async () => {
+test('names that lead elsewhere are named', async () => {
   // The servers lead to the old address; this site says that Traefik has moved.
   const seen = await look([], { HOMELAB_SANDBOX_SITE: 'tests/fixtures/sandbox-moved.env' })
   assert.equal(seen.code, 1)
   assert.deepEqual(
     seen.findings.filter(({ level }) => level === 'wrong').map(({ what, fix }) => [what, fix]),
-    ['192.168.77.201', '192.168.77.202'].map(at => [
-      `AdGuard at ${at} leads names below lab.home.arpa to 192.168.77.200 instead of 192.168.77.210`,
-      './bootstrap/03-adguard.ts --sandbox',
-    ]),
+    [
+      [
+        'AdGuard at 192.168.77.201 and 192.168.77.202 leads names below lab.home.arpa to 192.168.77.200 instead of 192.168.77.210',
+        './bootstrap/03-adguard.ts --sandbox',
+      ],
+    ],
   )
 })
 

@@ -7,7 +7,15 @@ const step = './bootstrap/03-adguard.ts'
 
 /** Of each AdGuard: does it answer, does it lead names of the house to Traefik, and does it know the internet. */
 export function resolverNotes({ resolvers }: { resolvers: ResolverLook[] }, world: World): Note[] {
-  return [...resolvers.flatMap(resolver => houseNotes(resolver, world)), ...internetNotes(resolvers, world)]
+  const each = resolvers.flatMap(resolver => houseNotes(resolver, world).map(note => ({ note, resolver })))
+  const key = ({ note: { text, why, fix } }: (typeof each)[number]) => [text, why, fix].join('\n')
+  const house = each
+    .filter((one, i) => each.findIndex(other => key(other) === key(one)) === i) // the same of both is one message
+    .map(one => {
+      const same = each.filter(other => key(other) === key(one)).map(({ resolver }) => resolver)
+      return { ...one.note, text: `AdGuard at ${list(same)} ${one.note.text}` }
+    })
+  return [...house, ...internetNotes(resolvers, world)]
 }
 
 function houseNotes({ address, wildcard }: ResolverLook, { site, snapshot }: World): Note[] {
@@ -37,7 +45,7 @@ function houseNotes({ address, wildcard }: ResolverLook, { site, snapshot }: Wor
   const said = udp && tcp && udp.text === tcp.text ? [{ ...udp, protocol: 'UDP and TCP' }] : notes
   return said.map(({ protocol, text, ...note }) => ({
     ...note,
-    text: `AdGuard at ${address} ${text.replace('PROTOCOL', protocol.toUpperCase().replace('AND', 'and'))}`,
+    text: text.replace('PROTOCOL', protocol.toUpperCase().replace('AND', 'and')),
   }))
 }
 

@@ -52,15 +52,15 @@ export function printTested(tested: Tested, site: Site, json: boolean): void {
   print('')
   const warnings = tested.findings.filter(({ level }) => level === 'warning').length
   const unseen = counts.notMeasurable
-  const looks = [
-    `${counts.right} looks right, ${counts.wrong} wrong`,
+  const sums = [
+    `${counts.right} right, ${counts.wrong} wrong`,
     ...(unseen ? [`${unseen} not measurable here (?)`] : []),
     ...(warnings ? [`${warnings} to know`] : []),
   ].join(', ')
   // What was not seen is no pass.
   const mark = marked(!well(tested) ? 'wrong' : unseen ? 'unseen' : 'right', '', 1)
   const { length } = tested.look.hosts
-  print(`${mark} ${length} host${length === 1 ? '' : 's'} in ${seconds(tested.look.ms)}: ${looks}`)
+  print(`${mark} ${length} host${length === 1 ? '' : 's'} in ${seconds(tested.look.ms)}: ${sums}`)
   if (unseen) print('  ?  a rehearsal has no real program behind that address; a real cluster has')
   print(`next: ${next}`)
 }

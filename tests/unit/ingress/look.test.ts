@@ -130,12 +130,14 @@ describe('names', secure, () => {
     [
       'the rewrite is an old one',
       { names: name => (name.endsWith(domain) ? '192.168.77.9' : healthy(name)) },
-      resolvers.map(at => [
-        'wrong',
-        `AdGuard at ${at} leads names below ${domain} to 192.168.77.9 instead of ${traefik}`,
-        missing,
-        './bootstrap/03-adguard.ts',
-      ]),
+      [
+        [
+          'wrong',
+          `AdGuard at ${first} and ${second} leads names below ${domain} to 192.168.77.9 instead of ${traefik}`,
+          missing,
+          './bootstrap/03-adguard.ts',
+        ],
+      ],
     ],
     [
       'TCP is refused',
