@@ -16,7 +16,11 @@ const traefikController = 'traefik.io/ingress-controller'
 export function routeFaults(host: Host, snapshot: Snapshot): Cause[] {
   const found = host.routes.flatMap(route => {
     const foreign = classFault(route, snapshot)
-    return [...(foreign ? [foreign] : []), ...route.backends.flatMap(one => backendFault(route, one, snapshot) ?? [])]
+    return [
+      ...(foreign ? [foreign] : []),
+      ...route.middlewares.flatMap(one => middlewareFault(route, one, snapshot) ?? []),
+      ...route.backends.flatMap(one => backendFault(route, one, snapshot) ?? []),
+    ]
   })
   return found.filter(({ why }, i) => found.findIndex(other => other.why === why) === i)
 }
@@ -61,6 +65,17 @@ function classFault({ kind, namespace, name, className }: Route, snapshot: Snaps
   return found
     ? { why: `Ingress ${namespace}/${name} is of the class ${className}, which belongs to ${controller}`, fix }
     : { why: `Ingress ${namespace}/${name} is of the class ${className}, which does not exist`, fix }
+}
+
+/** A route whose middleware is missing is no route to Traefik: it answers 404. */
+function middlewareFault(route: Route, id: string, snapshot: Snapshot): Cause | undefined {
+  if (!snapshot.knows('Middleware')) return undefined
+  if (snapshot.of('Middleware').some(({ metadata }) => `${metadata.namespace}-${metadata.name}` === id))
+    return undefined
+  return {
+    why: `${objectOf(route)} needs the Middleware ${id} (NAMESPACE-NAME), which does not exist`,
+    fix: 'kubectl get middlewares.traefik.io -A',
+  }
 }
 
 function backendFault(route: Route, { namespace, service: name, port }: Backend, snapshot: Snapshot) {

@@ -11,6 +11,8 @@ import { dnsNotes, resolverNotes } from './names.ts'
 /** One fault, or a thing to know (`warning`), in the form of a Problem. */
 export interface Finding {
   level: 'wrong' | 'warning'
+  /** In which look it shows. */
+  check: 'all' | 'names' | 'connection' | 'certificate' | 'redirect' | 'page'
   /** The hosts that it is about; empty when it is about all, or about none. */
   hosts: string[]
   what: string
@@ -39,26 +41,27 @@ export interface World {
 /** What is wrong, worst first. */
 export function findings(look: Look, world: World): Finding[] {
   if (nobodyAnswers(look)) return [lost(world)]
+  const of = (check: Finding['check'], list: Note[]) => list.map(note => ({ ...note, check }))
   const notes = [
-    ...resolverNotes(look, world),
+    ...of('names', resolverNotes(look, world)),
     ...look.hosts.flatMap(one => [
-      ...dnsNotes(one, look.resolvers, world),
-      ...doorNotes(one, world),
-      ...certificateNotes(one, world),
-      ...redirectNotes(one, world),
-      ...pageNotes(one, world),
+      ...of('names', dnsNotes(one, look.resolvers, world)),
+      ...of('connection', doorNotes(one, world)),
+      ...of('certificate', certificateNotes(one, world)),
+      ...of('redirect', redirectNotes(one, world)),
+      ...of('page', pageNotes(one, world)),
     ]),
   ]
-  const grouped = new Map<string, { note: Note; hosts: string[] }>()
+  const grouped = new Map<string, { note: (typeof notes)[number]; hosts: string[] }>()
   for (const note of notes) {
     const key = [note.level, note.text, note.why, note.fix, note.host === undefined].join('\n')
     const group = grouped.get(key) ?? { note, hosts: [] }
     if (note.host !== undefined && !group.hosts.includes(note.host)) group.hosts.push(note.host)
     grouped.set(key, group)
   }
-  const all = [...grouped.values()].map(({ note: { level, text, why, fix }, hosts }): Finding => {
+  const all = [...grouped.values()].map(({ note: { level, check, text, why, fix }, hosts }): Finding => {
     const what = hosts.length ? `${several(hosts)}: ${text}` : text
-    return { level, hosts, what, ...(why ? { why } : {}), ...(fix ? { fix } : {}) }
+    return { level, check, hosts, what, ...(why ? { why } : {}), ...(fix ? { fix } : {}) }
   })
   return [...all.filter(one => one.level === 'wrong'), ...all.filter(one => one.level === 'warning')]
 }
@@ -80,7 +83,12 @@ export function nobodyAnswers(look: Look): boolean {
 /** One message for a whole house that is silent: this machine is elsewhere, or nobody announces the addresses. */
 function lost({ site, snapshot, networks }: World): Finding {
   const addresses = [site.traefikAddress, ...site.adguardAddresses]
-  const finding: Finding = { level: 'wrong', hosts: [], what: `nothing at all answers at ${addresses.join(', ')}` }
+  const finding: Finding = {
+    level: 'wrong',
+    check: 'all',
+    hosts: [],
+    what: `nothing at all answers at ${addresses.join(', ')}`,
+  }
   const announced = doorCause(site, snapshot)
   if (announced) return { ...finding, ...announced }
   const near = networks.some(network => {
@@ -167,7 +175,7 @@ function usual({ host, page }: HostLook): Cause {
   if (/^the redirects/.test(page?.cause ?? ''))
     return {
       why: 'the program behind wants HTTPS, and does not know that it ends at Traefik',
-      fix: `tell it that a proxy stands before it (Argo CD: server.insecure); it is what ${service ?? host.name} leads to`,
+      fix: `tell ${service ?? host.name} that TLS ends before it (Argo CD: server.insecure: true)`,
     }
   if (page?.status === 502 || page?.status === 503)
     return { why: `pods of ${namespace}/${service} are ready, but Traefik does not reach them`, fix: pods }

@@ -18,6 +18,8 @@ export interface Route {
   backends: Backend[]
   /** Traefik's entry points; empty: all that are the default. */
   entryPoints: string[]
+  /** What Traefik needs besides, as `NAMESPACE-NAME`, its own way to write it. */
+  middlewares: string[]
   /** Of an Ingress. */
   className?: string
   /** The Secret with its certificate, as namespace/name; Traefik's default certificate where it names none. */
@@ -62,7 +64,8 @@ export function published(objects: readonly K8sObject[], domain: string): { host
   return { hosts: hosts.sort((a, b) => a.name.localeCompare(b.name)), ignored }
 }
 
-const entryPointsOf = 'traefik.ingress.kubernetes.io/router.entrypoints'
+const annotation = 'traefik.ingress.kubernetes.io/router'
+const listed = (text = '') => text.split(',').flatMap(part => part.trim() || [])
 
 function fromIngress(ingress: K8sObject, routes: { host: string; route: Route }[], ignored: Ignored[]): void {
   const { namespace = '', name, annotations = {} } = ingress.metadata
@@ -91,7 +94,11 @@ function fromIngress(ingress: K8sObject, routes: { host: string; route: Route }[
           name,
           path: textAt(path, 'path') || '/',
           backends: service === undefined ? [] : [{ namespace, service, port: numberOrName(port) }],
-          entryPoints: (annotations[entryPointsOf] ?? '').split(',').flatMap(text => text.trim() || []),
+          entryPoints: listed(annotations[`${annotation}.entrypoints`]),
+          middlewares: listed(annotations[`${annotation}.middlewares`]).flatMap(text => {
+            const [id = '', provider] = text.split('@')
+            return provider === 'kubernetescrd' ? [id] : []
+          }),
           ...(className === undefined ? {} : { className }),
           ...(secret === undefined ? {} : { secret: `${namespace}/${secret}` }),
         },
@@ -116,13 +123,17 @@ function fromIngressRoute(object: K8sObject, routes: { host: string; route: Rout
       const port = numberOrName(at(service, 'port'))
       return [{ namespace: textAt(service, 'namespace') ?? namespace, service: of, port }]
     })
+    const middlewares = listAt(route, 'middlewares').flatMap(one => {
+      const of = textAt(one, 'name')
+      return of === undefined || of.includes('@') ? [] : [`${textAt(one, 'namespace') ?? namespace}-${of}`]
+    })
     const entryPoints = listAt(object.spec, 'entryPoints').filter(one => typeof one === 'string')
     for (const host of hosts)
       routes.push({
         host,
         route: {
           kind: 'IngressRoute',
-          ...{ namespace, name, path, backends, entryPoints },
+          ...{ namespace, name, path, backends, entryPoints, middlewares },
           ...(secret === undefined ? {} : { secret: `${namespace}/${secret}` }),
         },
       })

@@ -23,11 +23,20 @@ export interface Tested {
 // Spelled with their groups, so that another CRD of the same name changes nothing.
 const first = [
   ...['namespaces', 'services', 'endpointslices.discovery.k8s.io', 'ingressclasses.networking.k8s.io'],
-  ...['ingresses.networking.k8s.io', 'ingressroutes.traefik.io', 'ipaddresspools.metallb.io'],
+  ...['ingresses.networking.k8s.io', 'ingressroutes.traefik.io', 'middlewares.traefik.io', 'ipaddresspools.metallb.io'],
   ...['certificates.cert-manager.io', 'issuers.cert-manager.io', 'clusterissuers.cert-manager.io'],
 ]
 const known = [
-  ...['Namespace', 'Service', 'EndpointSlice', 'IngressClass', 'Ingress', 'IngressRoute', 'IPAddressPool'],
+  ...[
+    'Namespace',
+    'Service',
+    'EndpointSlice',
+    'IngressClass',
+    'Ingress',
+    'IngressRoute',
+    'Middleware',
+    'IPAddressPool',
+  ],
   ...['Certificate', 'Issuer', 'ClusterIssuer'],
 ]
 // What says why something does not run, in the namespaces where it does not.

@@ -45,23 +45,22 @@ export function printTested(tested: Tested, site: Site, json: boolean): void {
   print(
     `${paint('bold', site.domain)} · ${site.environment} · ${site.sandbox ? 'sandbox' : `context ${site.context}`}\n`,
   )
-  for (const line of table(tested.look, site)) print(line)
+  for (const line of table(tested, site)) print(line)
   for (const finding of tested.findings) for (const line of describe(finding, site)) print(line)
   if (tested.ignored.length) print('')
-  for (const { object, why } of tested.ignored) print(paint('dim', `– not looked at: ${object}: ${why}`))
+  for (const { object, why } of tested.ignored)
+    for (const line of wrap(`– not looked at: ${object}: ${why}`, 80)) print(paint('dim', line))
   print('')
   const warnings = tested.findings.filter(({ level }) => level === 'warning').length
   const unseen = counts.notMeasurable
-  const sums = [
-    `${counts.right} right, ${counts.wrong} wrong`,
-    ...(unseen ? [`${unseen} not measurable here (?)`] : []),
-    ...(warnings ? [`${warnings} to know`] : []),
-  ].join(', ')
+  const known = warnings ? `, ${warnings} warning${warnings === 1 ? '' : 's'}` : ''
   // What was not seen is no pass.
   const mark = marked(!well(tested) ? 'wrong' : unseen ? 'unseen' : 'right', '', 1)
   const { length } = tested.look.hosts
-  print(`${mark} ${length} host${length === 1 ? '' : 's'} in ${seconds(tested.look.ms)}: ${sums}`)
-  if (unseen) print('  ?  a rehearsal has no real program behind that address; a real cluster has')
+  print(
+    `${mark} ${length} host${length === 1 ? '' : 's'} in ${seconds(tested.look.ms)}: ${counts.right} checks right, ${counts.wrong} wrong${known}`,
+  )
+  if (unseen) print(`  ?  ${unseen} not measurable here: a rehearsal has no real program behind that address`)
   print(`next: ${next}`)
 }
 
@@ -91,7 +90,8 @@ function whatNext({ findings, look, published }: Tested, site: Site): string {
   return `all is well; open https://${look.hosts[0]?.host.name}`
 }
 
-function table({ hosts, resolvers }: Look, site: Site): string[] {
+function table({ look: { hosts, resolvers }, findings }: Tested, site: Site): string[] {
+  const warned = findings.filter(({ level, check }) => level === 'warning' && check === 'certificate')
   const width = Math.min(room, Math.max(4, ...hosts.map(({ host }) => host.name.length)))
   const cell = (text: string, of: keyof typeof widths) => text.padEnd(widths[of])
   const heads = Object.keys(widths) as (keyof typeof widths)[]
@@ -106,7 +106,11 @@ function table({ hosts, resolvers }: Look, site: Site): string[] {
       shorten(host.name, width).padEnd(width),
       marked(markOf(resolved), '', widths.dns),
       marked(markOf(tcp), '', widths.tcp),
-      marked(certificate?.ok && (days ?? 99) <= 14 ? 'warning' : markOf(certificate), left, widths.certificate),
+      marked(
+        warned.some(one => one.hosts.includes(host.name)) ? 'warning' : markOf(certificate),
+        left,
+        widths.certificate,
+      ),
       marked(markOf(redirect), '', widths.redirect),
       marked(markOf(page), status, widths.status),
       (page?.ok ? `${page.ms} ms` : '–').padStart(widths.time),

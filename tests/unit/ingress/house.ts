@@ -129,6 +129,7 @@ export const known = [
   'IngressClass',
   'Ingress',
   'IngressRoute',
+  'Middleware',
   'Certificate',
   'ClusterIssuer',
 ]

@@ -583,6 +583,35 @@ describe('pages', secure, () => {
       edit,
     ],
     [
+      'a middleware that does not exist',
+      [
+        object('IngressRoute', 'argocd', 'argocd', {
+          spec: {
+            routes: [
+              {
+                match: `Host(\`${argocd}\`)`,
+                middlewares: [{ name: 'login' }],
+                services: [{ name: 'argocd', port: 80 }],
+              },
+            ],
+          },
+        }),
+        ...[service('argocd'), slice('argocd')],
+      ],
+      'IngressRoute argocd/argocd needs the Middleware argocd-login (NAMESPACE-NAME), which does not exist',
+      'kubectl get middlewares.traefik.io -A',
+    ],
+    [
+      'the wrong entry point',
+      [
+        object('IngressRoute', 'argocd', 'argocd', {
+          spec: { entryPoints: ['web'], routes: [{ match: `Host(\`${argocd}\`)`, services: [] }] },
+        }),
+      ],
+      'IngressRoute argocd/argocd is for the entry point web only, HTTPS is websecure',
+      'kubectl -n argocd edit ingressroute argocd',
+    ],
+    [
       'two that claim it',
       [
         ...[ingress('argocd'), service('argocd'), slice('argocd')],
@@ -615,7 +644,7 @@ describe('pages', secure, () => {
         'wrong',
         `${argocd}: the redirects go in a circle: https://${argocd}/ → https://${argocd}/a → https://${argocd}/`,
         'the program behind wants HTTPS, and does not know that it ends at Traefik',
-        'tell it that a proxy stands before it (Argo CD: server.insecure); it is what argocd leads to',
+        'tell argocd that TLS ends before it (Argo CD: server.insecure: true)',
       ],
     ])
   })
