@@ -9,8 +9,8 @@ e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan uninstall status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
-	test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
+.PHONY: help help-all setup install plan uninstall status test-ingress credentials trust-ca rehearse sandbox sandbox-status \
+	sandbox-down test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ uninstall: setup ## take it off again: shows what goes and what stays, then asks
 
 status: setup ## how it is: health, versions, addresses, certificates
 	@$(RUN) scripts/status.ts
+
+test-ingress: setup ## every published host from outside: name, certificate, page (HOST=NAME for one)
+	@$(RUN) scripts/test-ingress.ts $(if $(HOST),--host "$(HOST)")
 
 credentials: setup ## the generated passwords: which there are and how to read them
 	@$(RUN) scripts/credentials.ts

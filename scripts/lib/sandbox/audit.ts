@@ -27,7 +27,10 @@ export interface AuditedWrite {
  * @param isOurs whether an event is of our user
  */
 export function ownWrites(auditLog: string, from = 0, isOurs = isOwner): AuditedWrite[] {
-  const text = readFileSync(auditLog).subarray(from).toString()
+  const log = readFileSync(auditLog)
+  // Whole lines only: the position, and the end now, may lie in the middle of one that was just being written.
+  const start = from === 0 ? 0 : log.indexOf('\n', from - 1) + 1
+  const text = from > 0 && start === 0 ? '' : log.subarray(start, log.lastIndexOf('\n') + 1).toString()
   return text
     .split('\n')
     .filter(line => line !== '')

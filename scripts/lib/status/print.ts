@@ -90,7 +90,8 @@ function until(iso: string): string {
   return days < 2 ? `${iso.slice(0, 16).replace('T', ' ')} UTC` : `${iso.slice(0, 10)} (${days} days)`
 }
 
-function wrap(text: string, width: number): string[] {
+/** A text in lines of at most `width`, broken between words. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
