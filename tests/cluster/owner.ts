@@ -32,6 +32,7 @@ export class Owner {
       METALLB_POOL: target.pool,
       KUBE_CONTEXT: target.context,
       GIT_REPOSITORY: 'http://git.git.svc/cgi-bin/git/homelab',
+      GIT_REVISION: 'main',
     }
     const lines = Object.entries(env).map(([key, value]) => `${key}=${value}\n`)
     writeFileSync(join(this.folder, '.env'), lines.join(''), { mode: 0o600 })

@@ -1,6 +1,6 @@
 // The cluster that the suite takes: the one that CLUSTER names, else a node of its own from the lab beside the checkout.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root } from '../../scripts/lib/root.ts'
@@ -83,9 +83,11 @@ function startLab(): Target {
   const images = join(mkdtempSync(join(tmpdir(), 'homelab-lab-')), 'images.txt')
   writeFileSync(images, 'busybox docker.io/library/busybox:1.37.0\n')
   run('up.sh', images)
+  const kubeconfig = join(labFiles, 'run/admin.kubeconfig')
+  chmodSync(kubeconfig, 0o600) // the scripts refuse one that others can read
   return {
     kind: 'node',
-    kubeconfig: join(labFiles, 'run/admin.kubeconfig'),
+    kubeconfig,
     context: 'lab',
     pool: '10.77.0.200-10.77.0.250',
     arp: true,
