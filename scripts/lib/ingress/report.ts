@@ -49,7 +49,8 @@ export function printTested(tested: Tested, site: Site, json: boolean): void {
   for (const finding of tested.findings) for (const line of describe(finding, site)) print(line)
   if (tested.ignored.length) print('')
   for (const { object, why } of tested.ignored)
-    for (const line of wrap(`– not looked at: ${object}: ${why}`, 80)) print(paint('dim', line))
+    for (const [i, line] of wrap(`– not looked at: ${object}: ${why}`, 78).entries())
+      print(paint('dim', i ? `  ${line}` : line))
   print('')
   const warnings = tested.findings.filter(({ level }) => level === 'warning').length
   const unseen = counts.notMeasurable
