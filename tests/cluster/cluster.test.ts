@@ -69,7 +69,7 @@ function story(target: Target): void {
     const pushed = eventually('the Git server takes a branch', 180, () => failing(owner.push()))
     const firstPage = eventually('the first page over HTTPS', 900, async () => {
       const seen = await look.httpCheck({
-        url: `https://adguard.${domain}/login.html`,
+        url: `https://adguard.${domain}/`,
         address: traefik,
         ca: await ca(),
       })
