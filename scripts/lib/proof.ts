@@ -28,6 +28,7 @@ export const claims = [
   ),
   claim('first-page', 'a page answers over HTTPS with a trusted certificate', unseen, proven, proven),
   claim('images', "the publishers' images start with our arguments, users and files", unseen, unseen, proven),
+  claim('git-sync', 'a commit arrives in the cluster, a change by hand is undone', unseen, proven, proven),
   claim(
     'hosts',
     'every published host answers from outside: name, address, certificate, redirect',
@@ -43,7 +44,6 @@ export const claims = [
   claim('reissue', 'a certificate is made anew when its Secret is deleted', proven, proven, proven),
   claim('arp', 'an address is answered by the speaker, and by nobody without it', unseen, proven, unseen),
   claim('dns-drain', 'names resolve while one of the two AdGuards is drained', unseen, proven, proven),
-  claim('git-sync', 'a commit arrives in the cluster, a change by hand is undone', unseen, proven, proven),
   claim('kill', 'one pod of each component killed: it comes back by itself', unseen, proven, proven),
   claim('restart', 'all pods restarted: the data are there and everything serves', unseen, proven, proven),
   claim(

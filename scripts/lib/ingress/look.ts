@@ -59,7 +59,7 @@ export interface Look {
  * house takes one; two seconds leave room for a lost packet. AdGuard itself gives its upstreams five seconds: who does
  * not answer for the internet in four, but does for the house, waits for them.
  */
-const limits = { dns: 2500, internet: 4000, connect: 2000, handshake: 3000, redirect: 3000, page: 3500 }
+const limits = { dns: 2500, internet: 2500, connect: 2000, handshake: 3000, redirect: 3000, page: 3500 }
 
 const internetName = 'example.com'
 

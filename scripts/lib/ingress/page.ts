@@ -41,7 +41,8 @@ export async function openPage(
     if (seen.notMeasurable) return { ...seen, ms, hops }
     if (!seen.ok || status === undefined) return wrong(slow(seen.cause, timeout))
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
-      const cause = whyNot(status, body)
+      // Whoever has redirected us has answered; that its own next page is missing is not the ingress's fault.
+      const cause = status === 404 && hops.length > 1 ? undefined : whyNot(status, body)
       return cause === undefined ? so : wrong(cause)
     }
     const next = new URL(location)
