@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
+import type { Problem } from '../errors.ts'
 import { at, listAt, textAt } from '../k8s.ts'
 
 export interface Access {
@@ -52,3 +53,29 @@ function certificateEnd(user: unknown, folder: string): Access['ends'] {
 function endOf(pem: Buffer): Access['ends'] {
   return { value: Date.parse(new X509Certificate(pem).validTo) }
 }
+
+/** What the kubeconfig itself says about a cluster that cannot be reached. */
+export function accessProblems({ server, ends }: Access, now: number): Problem[] {
+  const problems: Problem[] = []
+  if ('value' in ends && ends.value < now) problems.push(endedCertificate(ends.value))
+  if (/^https:\/\/(127\.|localhost|\[::1\])/.test(server))
+    problems.push({
+      what: `the kubeconfig leads to this machine itself (${server})`,
+      why: 'on the server, where it was copied from, that is right; from here the API server has another address',
+      fix: "write the server's address in its line `server:`, for example https://192.168.1.10:6443",
+      link: 'infrastructure/docs/PREPARE.md',
+    })
+  return problems
+}
+
+export function endedCertificate(ended: number): Problem {
+  return {
+    what: `the kubeconfig's certificate ended on ${new Date(ended).toISOString().slice(0, 10)}`,
+    why: 'the API server no longer knows who asks',
+    fix: renewCredentials,
+    link: 'infrastructure/docs/PREPARE.md',
+  }
+}
+
+export const renewCredentials =
+  'restart k3s or RKE2 on a server (it renews then), and copy its kubeconfig anew; kubeadm: kubeadm certs renew admin.conf'

@@ -2,11 +2,12 @@
 // and dry runs are questions in the form of a write.
 import type { Chart } from '../charts.ts'
 import type { Cluster } from '../cluster.ts'
+import { HomelabError } from '../errors.ts'
 import { oneLine } from '../health/judged.ts'
 import { Snapshot } from '../health/snapshot.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
 import type { Site } from '../site/site.ts'
-import { type Access, readAccess } from './access.ts'
+import { type Access, accessProblems, readAccess } from './access.ts'
 import { kubeVersionOf } from './kube-version.ts'
 import { type Machine, readMachine } from './machine.ts'
 import { type NeededPod, neededPods } from './needs.ts'
@@ -100,14 +101,20 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
   const ours = chosen({ steps, site })
   // What this machine knows by itself is read while the way to the cluster opens.
   const local = Promise.all([
-    known(kubectlVersion(cluster)),
-    known(helm()),
+    // A rehearsal brings its own programs: to ask them would be the longest part of it.
+    known(site.sandbox ? Promise.resolve("the sandbox's own") : kubectlVersion(cluster)),
+    known(site.sandbox ? Promise.resolve("v4, the sandbox's own") : helm()),
     readAccess(site.kubeconfig, site.context),
     site.sandbox ? undefined : readMachine(),
     Promise.all(ours.filter(one => one.chart).map(one => known(within(chartTime, chartFact(one, chart))))),
   ])
   local.catch(() => {}) // the cluster's own failure is thrown first
-  const version = await cluster.raw('/version') // alone, so that a cluster which is down is said once
+  // Alone, so that a cluster which is down is said once; and with what the kubeconfig itself says about that.
+  const version = await cluster.raw('/version').catch(async (error: unknown) => {
+    if (!(error instanceof HomelabError) || site.sandbox) throw error
+    const others = accessProblems(await readAccess(site.kubeconfig, site.context), Date.now())
+    throw new HomelabError({ ...error, others })
+  })
   const unread = new Map<string, string>()
   const list = async (kind: string, name: string): Promise<K8sObject[]> => {
     try {

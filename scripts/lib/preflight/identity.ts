@@ -1,6 +1,7 @@
 // The API server, who it is, and what we may do there.
 import { duration } from '../health/judged.ts'
 import { condition, numberAt, timeAt } from '../k8s.ts'
+import { endedCertificate, renewCredentials } from './access.ts'
 import { type Check, few, problem, type Result, unknown, warning, well } from './check.ts'
 import { chosen } from './ours.ts'
 
@@ -48,15 +49,12 @@ export const identity: readonly Check[] = [
       const left = access.ends.value - now
       const until = new Date(access.ends.value).toISOString().slice(0, 10)
       if (left >= 30 * day) return well(`valid until ${until} (${Math.floor(left / day)} days)`)
-      const found = {
-        what:
-          left > 0
-            ? `the kubeconfig's certificate ends in ${duration(left)}, on ${until}`
-            : `the kubeconfig's certificate ended on ${until}`,
-        fix: 'restart k3s or RKE2 on a server (it renews then), and copy its kubeconfig anew; kubeadm: kubeadm certs renew admin.conf',
+      if (left <= 0) return problem(endedCertificate(access.ends.value))
+      return warning({
+        what: `the kubeconfig's certificate ends in ${duration(left)}, on ${until}`,
+        fix: renewCredentials,
         link: 'infrastructure/docs/PREPARE.md',
-      }
-      return left > 0 ? warning(found) : problem(found)
+      })
     },
   },
   {
