@@ -1,5 +1,5 @@
 // Faults of tools, API server, identity and rights.
-import { bare, type Fault, lease, object } from '../support.ts'
+import { bare, type Fault, lease } from '../support.ts'
 
 /** As nodes whose clocks go with the API server's. */
 const allLeases = (secondsAgo: number) =>

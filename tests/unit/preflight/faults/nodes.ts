@@ -1,5 +1,5 @@
 // Faults of nodes, capacity and versions.
-import { bare, type Fault, node, object, pod, withNodes } from '../support.ts'
+import { bare, type Fault, node, pod, withNodes } from '../support.ts'
 
 const notReady = [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }]
 const control = { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }
