@@ -27,7 +27,7 @@ export async function examineCluster(site: Site): Promise<Examined[]> {
       helm: () => new Helm(cluster).version(),
       chart: name => chartAtHand(name, site),
     })
-    refuseOther(site, facts.uid)
+    if ('value' in facts.uid) refuseOther(site, facts.uid.value)
     return examine(checks, facts)
   } catch (error) {
     if (!(error instanceof HomelabError) || error.code !== exit.failed) throw error

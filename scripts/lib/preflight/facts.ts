@@ -35,7 +35,8 @@ export interface Facts {
   helm: Known<string>
   /** `v1.36.3` */
   kubernetes: string
-  uid: string
+  /** Of kube-system, by which a cluster is known. */
+  uid: Known<string>
   /** The API server's clock less this machine's, in milliseconds, right to about a second. */
   ahead: Known<number>
   /** What the API server says of itself: `ok`, or what fails. */
@@ -95,7 +96,7 @@ const chartTime = 15_000
 
 /**
  * Reads everything.
- * @throws HomelabError when the API server does not answer, or does not say who it is
+ * @throws HomelabError when the API server does not answer
  */
 export async function readFacts({ site, cluster, steps, helm, chart }: Sources): Promise<Facts> {
   const ours = chosen({ steps, site })
@@ -124,8 +125,8 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
       return []
     }
   }
-  const [system, proxy, clock, rights, admission, ...lists] = await Promise.all([
-    cluster.find('namespace/kube-system'),
+  const [uid, proxy, clock, rights, admission, ...lists] = await Promise.all([
+    known(readUid(cluster)),
     cluster.find('configmap/kube-system/kube-proxy').catch(() => undefined),
     readClock(cluster),
     known(missingRights(cluster)),
@@ -145,7 +146,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     kubectl,
     helm: helmVersion,
     kubernetes: textAt(JSON.parse(version), 'gitVersion') ?? 'unknown',
-    uid: system?.metadata.uid ?? '',
+    uid,
     ...clock,
     access,
     rights,
@@ -156,6 +157,12 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     admission: new Map(admission),
     machine,
   }
+}
+
+async function readUid(cluster: Cluster): Promise<string> {
+  const uid = (await cluster.find('namespace/kube-system'))?.metadata.uid
+  if (uid === undefined) throw new Error('there is no namespace kube-system')
+  return uid
 }
 
 async function kubectlVersion(cluster: Cluster): Promise<string> {

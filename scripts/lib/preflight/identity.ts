@@ -37,8 +37,9 @@ export const identity: readonly Check[] = [
     title: 'Identity',
     look({ site, uid }) {
       if (site.sandbox) return well('a sandbox')
+      if ('unknown' in uid) return unknown(`which cluster this is: ${uid.unknown}`)
       // Another UID than the one in .env ends the run before any check.
-      return well(site.clusterUid ? `UID ${uid}, as in ${site.file}` : `UID ${uid}, not yet confirmed`)
+      return well(site.clusterUid ? `UID ${uid.value}, as in ${site.file}` : `UID ${uid.value}, not yet confirmed`)
     },
   },
   {

@@ -119,6 +119,7 @@ export function neededPods(components: readonly Component[], objects: Snapshot):
       const placed = objects
         .of('Pod')
         .filter(pod => pod.metadata.namespace === component.namespace && isPodOf(kind, name, pod.metadata.name))
+        .filter(pod => !['Succeeded', 'Failed'].includes(textAt(pod.status, 'phase') ?? '')) // an evicted one stays listed
         .flatMap(pod => textAt(pod.spec, 'nodeName') ?? [])
       const pod: NeededPod = {
         step: component.step,

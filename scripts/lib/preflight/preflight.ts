@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Values } from '../command.ts'
 import { exit, HomelabError } from '../errors.ts'
+import type { K8sObject } from '../k8s.ts'
 import { print } from '../output.ts'
 import type { Run } from '../run.ts'
 import { pasteable, refuseOther } from '../site/choose.ts'
@@ -9,7 +10,7 @@ import { keepInEnv } from '../site/site.ts'
 import type { Step } from '../step.ts'
 import { examine, noticesOf, refuseProblems } from './check.ts'
 import { checks } from './checks.ts'
-import { type Facts, readFacts } from './facts.ts'
+import { readFacts } from './facts.ts'
 
 /**
  * Looks at the cluster once and refuses what would go wrong.
@@ -29,18 +30,19 @@ export async function preflight(run: Run, values: Values, steps: readonly Step[]
   })
   cluster.patience = patience
   run.kubernetes = facts.kubernetes
-  refuseOther(site, facts.uid)
+  if ('value' in facts.uid) refuseOther(site, facts.uid.value)
   const examined = examine(checks, facts)
   refuseProblems(examined, fix => pasteable(fix, site))
+  if ('unknown' in facts.uid)
+    throw new HomelabError({ what: 'the cluster does not say which it is', why: facts.uid.unknown, code: exit.usage })
   const notices = noticesOf(examined, fix => pasteable(fix, site))
-  return [...notices, ...(await confirmCluster(run, values, facts))]
+  return [...notices, ...(await confirmCluster(run, values, facts.uid.value, facts.objects.of('Node')))]
 }
 
 /** Asks once whether this is the cluster that is meant, and keeps the answer in .env. */
-async function confirmCluster(run: Run, values: Values, { uid, objects }: Facts): Promise<string[]> {
+async function confirmCluster(run: Run, values: Values, uid: string, nodes: readonly K8sObject[]): Promise<string[]> {
   const { site } = run
   if (site.sandbox || site.clusterUid) return []
-  const nodes = objects.of('Node')
   const names = nodes.map(node => node.metadata.name).join(', ')
   const described = `context ${site.context}, ${nodes.length} node${nodes.length === 1 ? '' : 's'} (${names}), UID ${uid}`
   if (run.plan) return [`The cluster: ${described}`]

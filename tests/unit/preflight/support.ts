@@ -118,7 +118,7 @@ export function facts({ objects = bare(), site: other = {}, ...change }: Change 
     kubectl: { value: 'v1.36.3' },
     helm: { value: 'v4.3.1' },
     kubernetes: 'v1.36.3+k3s1',
-    uid: 'uid-1',
+    uid: { value: 'uid-1' },
     ahead: { value: 200 },
     readyz: 'ok',
     access: { server: 'https://192.168.1.10:6443', ends: { value: now + 300 * 86_400_000 }, insecure: false },

@@ -44,6 +44,12 @@ export const faults: readonly Fault[] = [
     says: [/^warning: .*not checked/],
   },
   {
+    check: 'cluster.identity',
+    fault: 'it may not be read',
+    change: { uid: { unknown: 'namespaces is forbidden' } },
+    says: [/^unknown: which cluster this is: namespaces is forbidden/],
+  },
+  {
     check: 'cluster.credentials',
     fault: 'ended',
     change: { access: { server: '', ends: { value: Date.parse('2026-04-30') }, insecure: false } },
