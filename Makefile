@@ -8,11 +8,11 @@ manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
+.PHONY: help help-all setup install plan doctor status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
 	test test-unit test-manifests test-e2e check fix docs bench programs
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 help-all: ## every target
 	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ install: setup ## build it on the cluster in .env (STEP=04 for one step)
 
 plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --plan
+
+doctor: setup ## what is in the way of an install, and the way out; writes nothing
+	@$(RUN) scripts/doctor.ts
 
 status: setup ## how it is: health, versions, addresses, certificates
 	@$(RUN) scripts/status.ts

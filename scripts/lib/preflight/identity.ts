@@ -11,6 +11,9 @@ const day = 86_400_000
 const skewNoticed = 30_000
 const skewRefused = 300_000
 
+// What an admission plugin or webhook says when it has looked and will not have it.
+const refuses = /denied the request|denied:|violates/
+
 const syncClocks = 'start time synchronisation on all machines: sudo timedatectl set-ntp true'
 
 export const identity: readonly Check[] = [
@@ -76,13 +79,14 @@ export const identity: readonly Check[] = [
     title: 'Pod Security',
     look(facts) {
       const names = [...facts.admission.keys()]
+      const silent = names.filter(name => {
+        const refusal = facts.admission.get(name)
+        return refusal !== undefined && !refuses.test(refusal)
+      })
       const found = names.flatMap((name): Result[] => {
         const refusal = facts.admission.get(name)
-        if (refusal === undefined) return []
+        if (refusal === undefined || silent.includes(name)) return []
         const component = chosen(facts).find(one => one.namespace === name)
-        // A webhook that does not answer has a check of its own; a namespace that is ending too; missing rights too.
-        if (!/denied the request|denied:|violates/.test(refusal))
-          return [unknown(`whether the namespace ${name} is let in: ${refusal}`)]
         return [
           problem({
             what: `the namespace ${name} with the Pod Security level privileged is refused: ${refusal}`,
@@ -92,6 +96,13 @@ export const identity: readonly Check[] = [
           }),
         ]
       })
+      // A webhook that does not answer has a check of its own; a namespace that is ending too; missing rights too.
+      const words = facts.admission.get(silent[0] ?? '') ?? ''
+      const webhook = /failed calling webhook "([^"]+)"/.exec(words)?.[1]
+      if (silent.length)
+        found.push(
+          unknown(`whether ${few(silent)} are let in: ${webhook ? `the webhook ${webhook} does not answer` : words}`),
+        )
       if (found.length) return found
       return well(names.length ? `privileged is let in for ${few(names)}` : 'no chosen step needs an exemption')
     },

@@ -42,7 +42,7 @@ export const nodes: readonly Check[] = [
   },
   {
     id: 'nodes.pressure',
-    title: 'Room and rest',
+    title: 'Pressure',
     reads: ['Node'],
     look({ objects }) {
       const found = objects.of('Node').flatMap((node): Result[] => {
@@ -63,7 +63,7 @@ export const nodes: readonly Check[] = [
             : []),
         ]
       })
-      return orWell(found, 'no pressure, none cordoned')
+      return orWell(found, 'none; none is cordoned')
     },
   },
   {
@@ -113,7 +113,7 @@ export const nodes: readonly Check[] = [
   },
   {
     id: 'nodes.distinct',
-    title: 'Distinct',
+    title: 'Machine ids',
     reads: ['Node'],
     look({ objects }) {
       const all = objects.of('Node')

@@ -8,7 +8,7 @@ interface Owner {
   kind: 'argo' | 'flux' | 'helm' | 'nobody'
   /** As it is called: `Argo CD's Application cert-manager`. */
   name: string
-  /** How to look at it, or remove it. */
+  /** How to remove it; of Argo CD's the bare name. */
   where: string
 }
 
@@ -39,7 +39,7 @@ function ownerOf(
     return {
       kind: 'argo',
       name: `Argo CD's Application ${application}`,
-      where: `kubectl get applications -A | grep ${application}`,
+      where: application,
     }
   for (const [mark, what] of [
     ['helm', 'HelmRelease'],
@@ -60,8 +60,8 @@ function ownerOf(
   if (release && home === 'kube-system' && /^(rke2-)?traefik(-crd)?$/.test(release)) return undefined
   if (release && (release !== component.release || home !== component.namespace))
     return { kind: 'helm', name: `the Helm release ${home}/${release}`, where: `helm uninstall -n ${home} ${release}` }
-  if (kind === 'CustomResourceDefinition' && component.kindsByHelm && !release)
-    return { kind: 'nobody', name: 'an installation without Helm', where: '' }
+  const byHelm = kind === 'CustomResourceDefinition' ? component.kindsByHelm : kind !== 'Namespace' && component.release
+  if (byHelm && !release) return { kind: 'nobody', name: 'an installation without Helm', where: '' }
   return undefined
 }
 
@@ -93,7 +93,7 @@ function foreign(component: Component, objects: Snapshot, applied: ReadonlyMap<s
   return [...owners.values()].map(({ owner, objects: theirs }) =>
     problem({
       what: `${component.name} belongs to ${owner.name} already: ${few(theirs.map(short), 3)}`,
-      ...wayOut(component, owner, theirs),
+      ...wayOut(component, owner, theirs, objects),
       link: component.link,
       refuse: true,
     }),
@@ -103,14 +103,27 @@ function foreign(component: Component, objects: Snapshot, applied: ReadonlyMap<s
 const short = ({ kind, metadata }: K8sObject): string =>
   kind === 'CustomResourceDefinition' ? `kind ${metadata.name}` : `${kind} ${metadata.name}`
 
-function wayOut(component: Component, owner: Owner, theirs: readonly K8sObject[]): { why: string; fix: string } {
+const typed = ({ kind, metadata }: K8sObject): string => `${kind.toLowerCase()}/${metadata.name}`
+
+function wayOut(
+  component: Component,
+  owner: Owner,
+  theirs: readonly K8sObject[],
+  objects: Snapshot,
+): { why: string; fix: string } {
   const leaveOut = `leave it out: --skip ${component.step.slice(0, 2)}`
   switch (owner.kind) {
-    case 'argo':
+    case 'argo': {
+      if (objects.of('Application').some(({ metadata }) => metadata.name === owner.where))
+        return {
+          why: 'Argo CD would put back what the step changes, and prune what it does not know',
+          fix: 'make adopt hands it over to the steps, without a restart',
+        }
       return {
-        why: 'Argo CD would put back what step and owner change, and prune what it does not know',
-        fix: `make adopt hands it over without a restart; what it is: ${owner.where}`,
+        why: 'no Application of that name is here: another Argo CD manages this cluster, or only its mark was left',
+        fix: `if none does, take the mark off: kubectl -n ${component.namespace} annotate ${theirs.map(typed).join(' ')} argocd.argoproj.io/tracking-id-`,
       }
+    }
     case 'flux':
       return { why: 'Flux would put back what the step changes', fix: `${owner.where}; or ${leaveOut}` }
     case 'helm':
@@ -119,11 +132,12 @@ function wayOut(component: Component, owner: Owner, theirs: readonly K8sObject[]
         fix: `${owner.where} (look first at what goes with it), or ${leaveOut}`,
       }
     case 'nobody': {
-      const names = theirs.map(({ metadata }) => metadata.name).join(' ')
+      const names = theirs.map(typed).join(' ')
       const marks = `meta.helm.sh/release-name=${component.release} meta.helm.sh/release-namespace=${component.namespace}`
+      const at = `kubectl -n ${component.namespace}`
       return {
-        why: 'Helm takes over no kinds that it did not make ("invalid ownership metadata")',
-        fix: `remove that installation, or hand its kinds over: kubectl annotate crd ${names} ${marks} && kubectl label crd ${names} app.kubernetes.io/managed-by=Helm`,
+        why: 'Helm takes over nothing that it did not make ("invalid ownership metadata")',
+        fix: `remove that installation, or hand it over: ${at} annotate ${names} ${marks} && ${at} label ${names} app.kubernetes.io/managed-by=Helm`,
       }
     }
   }

@@ -92,6 +92,18 @@ export const faults: readonly Fault[] = [
     says: [/^unknown: .*metallb-system.*no answer/],
   },
   {
+    check: 'cluster.admission',
+    fault: 'a dead webhook, said once',
+    change: {
+      admission: new Map(
+        ['metallb-system', 'cattle-system'].map(name => [name, 'failed calling webhook "old.example.org": Post …']),
+      ),
+    },
+    says: [
+      /^unknown: whether metallb-system, cattle-system are let in: the webhook old\.example\.org does not answer$/,
+    ],
+  },
+  {
     check: 'cluster.clock',
     fault: 'this machine, a minute',
     change: { ahead: { value: -60_000 }, objects: allLeases(63) },

@@ -75,7 +75,9 @@ export const faults: readonly Fault[] = [
         }),
       ),
     },
-    says: [/^problem: cert-manager belongs to Argo CD's Application certs.*make adopt/],
+    says: [
+      /^problem: cert-manager belongs to Argo CD's Application certs.*no Application.*annotate namespace\/cert-manager/,
+    ],
   },
   {
     check: 'owners.platform',
@@ -88,7 +90,7 @@ export const faults: readonly Fault[] = [
         }),
       ),
     },
-    says: [/^problem: Traefik belongs to Argo CD's Application edge/],
+    says: [/^problem: Traefik belongs to Argo CD's Application edge.*make adopt/],
   },
   {
     check: 'owners.platform',
@@ -125,8 +127,14 @@ export const faults: readonly Fault[] = [
     fault: 'an installation by kubectl',
     change: { objects: bare(kind('ipaddresspools.metallb.io')) },
     says: [
-      /^problem: MetalLB belongs to an installation without Helm.*annotate crd ipaddresspools\.metallb\.io meta\.helm\.sh\/release-name=metallb/,
+      /^problem: MetalLB belongs to an installation without Helm.*annotate customresourcedefinition\/ipaddresspools\.metallb\.io meta\.helm\.sh\/release-name=metallb/,
     ],
+  },
+  {
+    check: 'owners.platform',
+    fault: 'a Deployment by kubectl',
+    change: { objects: bare(object('Namespace', 'traefik'), object('Deployment', 'traefik/traefik')) },
+    says: [/^problem: Traefik belongs to an installation without Helm already: Deployment traefik/],
   },
   {
     check: 'owners.rancher',
