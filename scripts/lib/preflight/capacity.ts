@@ -1,6 +1,6 @@
 // Does it fit? What is still to be placed against what the nodes have left, the distribution's own pods included.
 import { at, condition, formatQuantity, type K8sObject, listAt, mapAt, podRequests, quantity, textAt } from '../k8s.ts'
-import { type Check, problem, unknown, well } from './check.ts'
+import { type Check, problem, unknown, warning, well } from './check.ts'
 import type { Facts } from './facts.ts'
 import { controlPlane, type NeededPod } from './needs.ts'
 
@@ -54,7 +54,14 @@ function rooms({ objects }: Facts): Room[] {
 }
 
 const both = (of: Readonly<Record<string, number>>): string =>
-  `${formatQuantity('cpu', round(of.cpu))} and ${formatQuantity('memory', Math.max(0, of.memory ?? 0))}`
+  `${formatQuantity('cpu', round(of.cpu))} and ${formatQuantity('memory', of.memory ?? 0)}`
+
+/** The same of what is left, rounded down: nobody can use what rounding adds. */
+function left(of: Readonly<Record<string, number>>): string {
+  const memory = Math.max(0, of.memory ?? 0)
+  const step = memory >= 2 ** 30 ? 2 ** 30 / 10 : 2 ** 20
+  return both({ cpu: Math.floor((of.cpu ?? 0) * 100 + 1e-6) / 100, memory: Math.floor(memory / step) * step })
+}
 
 // Sums of tenths end in …0000001.
 const round = (cores = 0): number => Math.max(0, Math.round(cores * 1000) / 1000)
@@ -69,7 +76,7 @@ function sum(parts: readonly Readonly<Record<string, number>>[]): Record<string,
 
 /**
  * Puts the pods on the nodes, the largest first, each where most is left: what finds no place then, the scheduler will
- * hardly place either. `make rehearse NODES=…` asks the scheduler itself.
+ * hardly place either. In a rehearsal the scheduler has the last word.
  */
 function place(pods: readonly NeededPod[], nodes: readonly Room[]): { pod: NeededPod; freest: Room | undefined }[] {
   const bySize = [...pods].sort((a, b) => (b.requests.memory ?? 0) - (a.requests.memory ?? 0))
@@ -78,7 +85,7 @@ function place(pods: readonly NeededPod[], nodes: readonly Room[]): { pod: Neede
     const usable = nodes
       .filter(({ node }) => usableBy(pod, node))
       .sort((a, b) => (b.left.memory ?? 0) - (a.left.memory ?? 0))
-    const room = usable.find(({ left }) => fits(pod, left))
+    const room = usable.find(room => fits(pod, room.left))
     if (room) reserve(pod, room)
     else if (usable.length) without.push({ pod, freest: usable[0] }) // no usable node at all: the check of the taints
   }
@@ -99,8 +106,9 @@ export const capacity: Check = {
     )
     const anywhere = facts.pods.filter(pod => pod.eachNode === undefined)
     const asked = sum([...everywhere.map(({ pod }) => pod.requests), ...anywhere.map(pod => pod.requests)])
-    const free = sum(nodes.map(({ left }) => left))
-    const numbers = `${both(asked)} are asked for, ${both(free)} of ${nodes.length} node${nodes.length > 1 ? 's' : ''} are free`
+    const free = sum(nodes.map(room => room.left))
+    const of = `${nodes.length} node${nodes.length > 1 ? 's' : ''}`
+    const numbers = `${both(asked)} are asked for, ${left(free)} of ${of} are free`
     const cramped = everywhere.filter(({ pod, room }) => {
       const there = fits(pod, room.left)
       if (there) reserve(pod, room)
@@ -108,14 +116,16 @@ export const capacity: Check = {
     })
     const without = place(anywhere, nodes)
     const [first] = without
-    if (cramped.length + without.length === 0)
-      return well(anywhere.length + everywhere.length ? numbers : `everything has its place; ${both(free)} are free`)
-    const freest = first?.freest
-    return problem({
-      what: first
-        ? `${first.pod.workload} fits on no node: it asks for ${both(first.pod.requests)}, and the freest (${freest?.node.metadata.name}) has ${both(freest?.left ?? {})} left for it`
-        : `${cramped[0]?.pod.workload} does not fit on node ${cramped[0]?.room.node.metadata.name}`,
-      why: `${numbers}${without.length > 1 ? `; ${without.length} pods find no place` : ''}`,
+    const [tight] = cramped
+    if (!first && !tight)
+      return well(anywhere.length + everywhere.length ? numbers : `everything has its place; ${left(free)} are free`)
+    const pod = first
+      ? `${first.pod.workload} fits on no node: it asks for ${both(first.pod.requests)}, and the freest (${first.freest?.node.metadata.name}) has ${left(first.freest?.left ?? {})} left for it`
+      : `${tight?.pod.workload} does not fit on node ${tight?.room.node.metadata.name}`
+    const short = ['cpu', 'memory'].some(one => (asked[one] ?? 0) > (free[one] ?? 0))
+    return (facts.site.sandbox ? warning : problem)({
+      what: short ? `the platform does not fit: ${numbers}` : pod,
+      why: short ? pod : numbers,
       fix: 'give the nodes more memory or CPU, set RANCHER=false in .env (it is the largest part), or lower the requests in infrastructure/platform/*/values.yaml',
       link: 'infrastructure/docs/PREPARE.md',
     })

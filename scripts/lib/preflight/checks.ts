@@ -7,6 +7,7 @@ import { leftovers } from './leftovers.ts'
 import { network } from './network.ts'
 import { nodes } from './nodes.ts'
 import { owners } from './owners.ts'
+import { addressPool } from './pool.ts'
 import { storage } from './storage.ts'
 import { tools } from './tools.ts'
 import { versions } from './versions.ts'
@@ -17,8 +18,9 @@ export const checks: readonly Check[] = [
   ...nodes,
   capacity,
   ...versions,
-  ...network,
+  ...addressPool,
   ...distribution,
+  ...network,
   ...storage,
   ...owners,
   ...leftovers,

@@ -1,6 +1,6 @@
 // What k3s and RKE2 bring along and would fight with ours, and the exact lines that turn it off.
-import { type K8sObject, textAt } from '../k8s.ts'
-import { type Check, few, orWell, problem, type Result, unknown, well } from './check.ts'
+import type { K8sObject } from '../k8s.ts'
+import { type Check, few, orWell, problem, type Result, well } from './check.ts'
 import type { Facts } from './facts.ts'
 
 const link = 'infrastructure/docs/PREPARE.md'
@@ -108,24 +108,6 @@ export const distribution: readonly Check[] = [
           }),
         )
       return orWell(found, 'no ingress controller of the distribution')
-    },
-  },
-  {
-    id: 'network.strict-arp',
-    title: 'kube-proxy',
-    look({ objects }) {
-      const text = textAt(objects.find('ConfigMap', 'kube-system', 'kube-proxy'), 'data', 'config.conf')
-      if (text === undefined)
-        return unknown('its mode: k3s and RKE2 keep it on the nodes (iptables unless told otherwise)')
-      // Its configuration is YAML, of which two lines matter.
-      const mode = /^mode:\s*"?(\w*)"?\s*$/m.exec(text)?.[1] || 'iptables'
-      if (mode !== 'ipvs' || /^\s+strictARP:\s*true\s*$/m.test(text)) return well(`mode ${mode}`)
-      return problem({
-        what: 'kube-proxy is in IPVS mode without strict ARP',
-        why: "every node answers ARP for every Service's address, not only the one that MetalLB chose",
-        fix: 'kubectl -n kube-system edit configmap kube-proxy (ipvs: strictARP: true), then: kubectl -n kube-system rollout restart daemonset kube-proxy',
-        link: 'infrastructure/platform/metallb/README.md',
-      })
     },
   },
 ]

@@ -77,7 +77,18 @@ export const faults: readonly Fault[] = [
     check: 'nodes.capacity',
     fault: 'too little in all',
     change: { objects: withNodes(node('n1', { allocatable: { cpu: '4', memory: '2Gi', pods: '110' } })) },
-    says: [/^problem: .* fits on no node: .*the freest \(n1\) has .*asked for.*2Gi of 1 node are free/],
+    says: [
+      /^problem: the platform does not fit: 1\.1\d CPU and 2\.5Gi are asked for, 4 CPU and 2Gi of 1 node are free \| .* fits on no node: /,
+    ],
+  },
+  {
+    check: 'nodes.capacity',
+    fault: 'too little in a rehearsal, where the scheduler says so itself',
+    change: {
+      site: { sandbox: { programs: { kubectl: '', helm: '' }, env: {}, charts: {}, routesFile: '' } },
+      objects: withNodes(node('n1', { allocatable: { cpu: '500m', memory: '1950Mi', pods: '110' } })),
+    },
+    says: [/^warning: the platform does not fit: .*500m CPU and 1\.9Gi of 1 node are free/],
   },
   {
     check: 'nodes.capacity',
@@ -97,7 +108,7 @@ export const faults: readonly Fault[] = [
     change: {
       objects: bare(...['n1', 'n2', 'n3'].map(name => pod(`kube-system/big-${name}`, name, { memory: '7900Mi' }))),
     },
-    says: [/^problem: cattle-system\/rancher fits on no node/],
+    says: [/^problem: the platform does not fit: .* \| cattle-system\/rancher fits on no node/],
   },
   {
     check: 'nodes.capacity',
