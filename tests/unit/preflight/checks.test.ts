@@ -119,6 +119,34 @@ describe('a list of what is well is green', () => {
     assert.match(lines('leftovers.webhooks', { objects: bare(own) }).join(), /^warning/)
   })
 
+  test('a dead webhook that lets pass what it cannot look at, and one with a pod', () => {
+    const configuration = (policy: string, service: string) =>
+      object('ValidatingWebhookConfiguration', service, {
+        webhooks: [
+          {
+            ...{ name: 'x.example.org', failurePolicy: policy },
+            clientConfig: { service: { namespace: 'a', name: service } },
+            rules: [{ apiGroups: ['*'], resources: ['*/*'], operations: ['*'] }],
+          },
+        ],
+      })
+    const slice = (ready: boolean) =>
+      object('EndpointSlice', `a/alive-${ready}`, {
+        metadata: { labels: { 'kubernetes.io/service-name': 'alive' } },
+        endpoints: [{ conditions: { ready } }],
+      })
+    const alive = [configuration('Ignore', 'gone'), configuration('Fail', 'alive'), object('Service', 'a/alive')]
+    assert.match(lines('leftovers.webhooks', { objects: bare(...alive, slice(true)) }).join(), /^well/)
+    assert.match(lines('leftovers.webhooks', { objects: bare(...alive, slice(false)) }).join(), /^problem/)
+  })
+
+  test('our own Services with their own addresses', () => {
+    const own = object('Service', 'traefik/traefik', {
+      status: { loadBalancer: { ingress: [{ ip: '192.168.1.200' }] } },
+    })
+    assert.match(lines('network.pool-used', { objects: bare(own) }).join(), /^well/)
+  })
+
   test('what is not chosen is not looked for', () => {
     const change = {
       steps: ['01-storage-class'],
