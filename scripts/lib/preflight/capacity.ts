@@ -10,13 +10,20 @@ interface Room {
   left: Record<string, number>
 }
 
+// Kubernetes's own taints follow the node's conditions, a moment late; the conditions have checks of their own.
+const passing = /^node\.kubernetes\.io\/(not-ready|unreachable|network-unavailable|unschedulable|[a-z]+-pressure)$/
+
+/** The taints that keep pods away for good. */
+export const lastingTaints = (node: K8sObject): unknown[] =>
+  listAt(node.spec, 'taints').filter(
+    taint => textAt(taint, 'effect') !== 'PreferNoSchedule' && !passing.test(textAt(taint, 'key') ?? ''),
+  )
+
 /** Whether the scheduler may put this pod on that node, room aside. */
 export function usableBy(pod: Pick<NeededPod, 'onControlPlane'>, node: K8sObject): boolean {
   if (at(node.spec, 'unschedulable') === true) return false
-  return listAt(node.spec, 'taints').every(
-    taint =>
-      textAt(taint, 'effect') === 'PreferNoSchedule' ||
-      (pod.onControlPlane && textAt(taint, 'key') === controlPlane && textAt(taint, 'effect') === 'NoSchedule'),
+  return lastingTaints(node).every(
+    taint => pod.onControlPlane && textAt(taint, 'key') === controlPlane && textAt(taint, 'effect') === 'NoSchedule',
   )
 }
 

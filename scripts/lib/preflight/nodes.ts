@@ -2,7 +2,7 @@
 import { judge } from '../health/judge.ts'
 import { at, condition, type K8sObject, listAt, textAt } from '../k8s.ts'
 import { parseAddress } from '../site/network.ts'
-import { usableBy } from './capacity.ts'
+import { lastingTaints, usableBy } from './capacity.ts'
 import { type Check, few, orWell, problem, type Result, unknown, warning, well } from './check.ts'
 import { minorOf } from './kube-version.ts'
 
@@ -75,18 +75,12 @@ export const nodes: readonly Check[] = [
       const homeless = pods.filter(pod => !pod.eachNode && !ready.some(node => usableBy(pod, node)))
       if (homeless.length === 0 || ready.length === 0) return well('there is a node for every pod')
       const taints = [
-        ...new Set(
-          ready.flatMap(node =>
-            listAt(node.spec, 'taints').map(taint => `${textAt(taint, 'key')}:${textAt(taint, 'effect')}`),
-          ),
-        ),
-      ].filter(taint => !/^node\.kubernetes\.io\/(not-ready|unreachable|.*pressure)|:PreferNoSchedule$/.test(taint))
+        ...new Set(ready.flatMap(lastingTaints).map(taint => `${textAt(taint, 'key')}:${textAt(taint, 'effect')}`)),
+      ]
       return problem({
         what: `no node takes ${few([...new Set(homeless.map(pod => pod.workload))], 3)}`,
-        why: taints.length
-          ? `each has a taint that they do not tolerate: ${few(taints)}`
-          : 'each is cordoned or short of something',
-        fix: taints[0] ? `kubectl taint nodes --all ${taints[0]}-` : 'kubectl describe nodes',
+        why: taints.length ? `each has a taint that they do not tolerate: ${few(taints)}` : 'every node is cordoned',
+        fix: taints[0] ? `kubectl taint nodes --all ${taints[0]}-` : 'kubectl uncordon NODE',
         link: 'infrastructure/docs/PREPARE.md',
       })
     },

@@ -10,7 +10,7 @@ import { faults as cluster } from './faults/cluster.ts'
 import { faults as network } from './faults/network.ts'
 import { faults as nodes } from './faults/nodes.ts'
 import { faults as others } from './faults/others.ts'
-import { bare, type Change, facts, lines, node, object, pod } from './support.ts'
+import { bare, type Change, facts, lines, node, object, pod, withNodes } from './support.ts'
 
 const faults = [...cluster, ...nodes, ...network, ...others]
 
@@ -138,6 +138,12 @@ describe('a list of what is well is green', () => {
     const alive = [configuration('Ignore', 'gone'), configuration('Fail', 'alive'), object('Service', 'a/alive')]
     assert.match(lines('leftovers.webhooks', { objects: bare(...alive, slice(true)) }).join(), /^well/)
     assert.match(lines('leftovers.webhooks', { objects: bare(...alive, slice(false)) }).join(), /^problem/)
+  })
+
+  test('a node that has just become ready still has its taint', () => {
+    const taints = [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }]
+    const objects = withNodes(...['n1', 'n2', 'n3'].map(name => node(name, { taints })))
+    for (const check of ['nodes.taints', 'nodes.capacity']) assert.match(lines(check, { objects }).join(), /^well/)
   })
 
   test('our own Services with their own addresses', () => {

@@ -56,6 +56,12 @@ export const faults: readonly Fault[] = [
     says: [/^problem: no node takes local-path-storage\/local-path-provisioner.*gpu:NoExecute/],
   },
   {
+    check: 'nodes.taints',
+    fault: 'all cordoned',
+    change: { objects: withNodes(node('n1', { spec: { unschedulable: true } })) },
+    says: [/^problem: no node takes .*every node is cordoned.*uncordon/],
+  },
+  {
     check: 'nodes.kind',
     fault: 'a 32-bit node',
     change: { objects: withNodes(node('n1'), node('n2', { info: { architecture: 'arm' } })) },
