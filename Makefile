@@ -9,11 +9,11 @@ e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan uninstall status test-ingress credentials trust-ca rehearse sandbox sandbox-status \
-	sandbox-down test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
+.PHONY: help help-all setup install plan doctor uninstall status test-ingress credentials trust-ca rehearse sandbox \
+	sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 help-all: ## every target
 	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ install: setup ## build it on the cluster in .env (STEP=04 for one step)
 
 plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --plan
+
+doctor: setup ## what is in the way of an install, and the way out; writes nothing
+	@$(RUN) scripts/doctor.ts
 
 uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --uninstall $(if $(CONFIRM),--confirm "$(CONFIRM)")

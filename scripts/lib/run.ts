@@ -7,7 +7,7 @@ import { exit, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
 import { createReporter, type Reporter } from './output.ts'
-import { preflight } from './preflight.ts'
+import { preflight } from './preflight/preflight.ts'
 import { root } from './root.ts'
 import { signalChildren } from './shell.ts'
 import { writableSite } from './site/choose.ts'
@@ -175,7 +175,7 @@ async function carryOut(run: Run, steps: readonly Step[], values: Values, notice
   // All at once and early: a pull takes longer than anything else that a run does before its first write.
   const early = run.chartSource !== 'real' || steps.length > 1 ? Object.keys(pins()) : []
   const charts = Promise.allSettled(early.map(name => run.chart(name)))
-  notices.push(...(await preflight(run, values)))
+  notices.push(...(await preflight(run, values, steps)))
   if (run.chartSource !== 'real') await charts
   if (run.standIns.length) reporter.notice(standInLine(run.standIns, run.imitations))
   for (const notice of notices) reporter.notice(notice)

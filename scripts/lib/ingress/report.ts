@@ -1,9 +1,8 @@
 // What was seen, for people (a table of 80 columns, then each fault) or programs (JSON).
-import { paint, print, seconds } from '../output.ts'
+import { paint, print, seconds, wrap } from '../output.ts'
 import type { Seen } from '../outside/outside.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
-import { wrap } from '../status/print.ts'
 import type { Finding } from './findings.ts'
 import type { HostLook, Look, ResolverLook } from './look.ts'
 import type { Tested } from './read.ts'

@@ -37,7 +37,7 @@ export async function rehearse(options: {
   try {
     const first = await bootstrap(sandbox, options)
     if (first.code !== exit.done) {
-      say('  to look at what is there: make rehearse KEEP=1 leaves the sandbox up')
+      if (first.code === exit.failed) say('  to look at what is there: make rehearse KEEP=1 leaves the sandbox up')
       return first.code
     }
     say('\nThe same again: what does a second run write?')
@@ -98,6 +98,11 @@ function onlyOnANode(): { check: string }[] {
   return claims.filter(one => one.sandbox === 'not measurable here').map(one => ({ check: one.what }))
 }
 
+const nothing: Omit<Summary, 'code'> = {
+  ...{ event: 'summary', plan: false, changes: 0, milliseconds: 0 },
+  ...{ verdicts: [], standIns: [], imitations: [], problems: {} },
+}
+
 /** The real script, as an owner would start it; its output goes to the same terminal. */
 function bootstrap(sandbox: Sandbox, options: { json: boolean; debug: boolean; quiet?: boolean }): Promise<Summary> {
   const child = spawn(
@@ -118,6 +123,8 @@ function bootstrap(sandbox: Sandbox, options: { json: boolean; debug: boolean; q
       try {
         resolve({ ...(JSON.parse(text) as Summary), code: code ?? exit.failed })
       } catch {
+        // Refused before its first write: it has said why, and there is nothing to account for.
+        if (code === exit.usage || code === exit.refused) return resolve({ ...nothing, code })
         reject(
           new HomelabError({
             what: 'the bootstrap ended without its account',
