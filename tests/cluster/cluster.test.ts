@@ -117,7 +117,7 @@ function story(target: Target): void {
     await eventually('the applications are synced', 120, synced)
 
     const text = `changed at ${Date.now()}`
-    owner.edit('gitops/apps/welcome/index.html', html => html.replace('</body>', `<p>${text}</p></body>`))
+    owner.edit('gitops/apps/welcome/index.html', html => `${html}<p>${text}</p>\n`)
     owner.commit('a line on the welcome page')
     await owner.push()
     await refresh()
