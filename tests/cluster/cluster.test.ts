@@ -300,10 +300,11 @@ function story(target: Target): void {
       ],
       ['wrong port', text => text.replace('tcpSocket: { port: dns-tcp }', 'tcpSocket: { port: 5454 }'), /5454/],
     ]
+    // A pod that ends takes up to twenty seconds, and only then the next one shows what is wrong with it.
     for (const [name, change, named] of flaws) {
       owner.restore(file)
       owner.edit(file, change)
-      const told = await owner.run('bootstrap/03-adguard.ts', ['--json'], { HOMELAB_PATIENCE: '20' })
+      const told = await owner.run('bootstrap/03-adguard.ts', ['--json'], { HOMELAB_PATIENCE: '35' })
       assert.equal(told.code, 1, `${name}: ${tellingOf(told)}`)
       const problem = told.summary?.problems['03-adguard']
       assert.match(`${problem?.what} ${problem?.why}`, named, name)
