@@ -8,7 +8,7 @@ manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
+.PHONY: help help-all setup configure install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
 	test test-unit test-manifests test-e2e check fix docs bench programs
 
 help: ## this list
@@ -26,6 +26,9 @@ node_modules/.package-lock.json: package-lock.json package.json
 
 rehearse: setup ## build the whole platform on a throw-away control plane here (NODES="4x8Gi 4x8Gi 2x4Gi")
 	@$(RUN) scripts/rehearse.ts $(if $(NODES),--nodes "$(NODES)") $(if $(KEEP),--keep)
+
+configure: setup ## write .env: looks, proposes, asks only what it cannot know (ENV=staging)
+	@$(RUN) scripts/configure.ts
 
 install: setup ## build it on the cluster in .env (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts)

@@ -29,7 +29,9 @@ function configuration(): string {
 
 \`.env\` holds the facts of one cluster and the few secrets that only its owner knows. It is never committed and must be
 readable by you alone (\`chmod 600 .env\`). Every command reads it whole, and reports all its problems at once as
-\`.env:LINE KEY: problem. Fix: …\` before anything is written.
+\`.env:LINE KEY: problem. Fix: …\` before anything is written. \`make configure\` writes the file, and changes it later:
+it looks at the kubeconfig, the nodes and the Git remote, proposes, asks what only you know, shows each change, and keeps
+everything else in the file as it is.
 
 One environment is one cluster. \`ENV=prod\`, the default, reads \`.env\`; \`ENV=staging\` reads \`.env.staging\`,
 \`ENV=dev\` reads \`.env.dev\`. A variable of the process environment overrides the file's, and the run says so.

@@ -6,6 +6,7 @@ import { type K8sObject, listAt, textAt } from './k8s.ts'
 import { print } from './output.ts'
 import type { Run } from './run.ts'
 import { refuseOther } from './site/choose.ts'
+import { clusterQuestion, describeCluster, isYes } from './site/confirm.ts'
 import { contains, isFlaw, parseAddress, parseRange } from './site/network.ts'
 import { keepInEnv } from './site/site.ts'
 
@@ -42,8 +43,7 @@ export async function preflight(run: Run, values: Values): Promise<string[]> {
 async function confirmCluster(run: Run, values: Values, uid: string, nodes: readonly K8sObject[]): Promise<string[]> {
   const { site } = run
   if (site.sandbox || site.clusterUid) return []
-  const names = nodes.map(node => node.metadata.name).join(', ')
-  const described = `context ${site.context}, ${nodes.length} node${nodes.length === 1 ? '' : 's'} (${names}), UID ${uid}`
+  const described = describeCluster(site.context, nodes, uid)
   if (run.plan) return [`The cluster: ${described}`]
   if (!values.yes) {
     if (!process.stdin.isTTY || values.json)
@@ -55,9 +55,9 @@ async function confirmCluster(run: Run, values: Values, uid: string, nodes: read
       })
     print(`This will work on: ${described}`)
     const terminal = createInterface({ input: process.stdin, output: process.stdout })
-    const answer = await terminal.question('Is that the cluster you mean? [y/N] ')
+    const answer = await terminal.question(clusterQuestion)
     terminal.close()
-    if (!/^y(es)?$/i.test(answer.trim()))
+    if (!isYes(answer))
       throw new HomelabError({
         what: 'not confirmed, nothing was written',
         fix: `set KUBE_CONTEXT in ${site.file}`,
