@@ -12,7 +12,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 	test test-unit test-manifests test-e2e check fix docs bench programs
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*[^#]## "} /^[a-z-]+:.*[^#]## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 help-all: ## every target
 	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

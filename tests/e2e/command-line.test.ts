@@ -1,12 +1,12 @@
 // What an owner meets before anything is built: help, mistakes, missing tools, no network. No cluster is needed.
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { checkout, closedPort, kubeconfigOf, withTools } from './checkout.ts'
 import { script } from './support.ts'
 
 const steps = [
@@ -19,16 +19,6 @@ const steps = [
   '07-argocd',
   'bootstrap-all',
 ]
-
-/** A copy of the checkout, so that a test can have a .env of its own. */
-function checkout(env?: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-checkout-'))
-  for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
-    cpSync(join(root, part), join(folder, part), { recursive: true })
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  if (env !== undefined) writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
-  return folder
-}
 
 const good =
   'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\n'
@@ -80,7 +70,7 @@ test('a bad .env is one report of all its problems, each with its line, before a
   const wrong = await script(
     join(
       checkout(
-        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=.env\n',
+        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=kube\n',
       ),
       'bootstrap/bootstrap-all.ts',
     ),
@@ -93,12 +83,9 @@ test('a bad .env is one report of all its problems, each with its line, before a
 })
 
 test('a cluster that does not answer is named within seconds', async () => {
-  const server = createServer(socket => socket.destroy())
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const port = (server.address() as { port: number }).port
-  await new Promise(resolve => server.close(resolve)) // now the port is free: refused
+  const port = await closedPort()
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
-  writeFileSync(join(folder, 'kube'), kubeconfig(`https://127.0.0.1:${port}`), { mode: 0o600 })
+  writeFileSync(join(folder, 'kube'), kubeconfigOf(`https://127.0.0.1:${port}`), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: await withTools(), cwd: folder })
   assert.notEqual(wrong.code, 0)
   assert.match(wrong.stderr + wrong.stdout, /refused/)
@@ -108,7 +95,7 @@ test('a cluster that does not answer is named within seconds', async () => {
 
 test('a missing kubectl is named', async () => {
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
-  writeFileSync(join(folder, 'kube'), kubeconfig('https://127.0.0.1:1'), { mode: 0o600 })
+  writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], {
     env: { PATH: await pathWith('helm') },
     cwd: folder,
@@ -140,21 +127,4 @@ async function pathWith(tool: 'helm' | 'kubectl'): Promise<string> {
   symlinkSync(process.execPath, join(folder, 'node'))
   symlinkSync((await ensurePrograms(() => {})).paths[tool], join(folder, tool))
   return folder
-}
-
-/** The sandbox's kubectl and helm on PATH, as an owner would have them. */
-async function withTools(): Promise<Record<string, string>> {
-  const { dir } = await ensurePrograms(() => {})
-  return { PATH: `${dir}:${process.env.PATH}` }
-}
-
-function kubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server, 'insecure-skip-tls-verify': false } }],
-    users: [{ name: 'me', user: { token: 'not-a-real-token' } }],
-    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me' } }],
-    'current-context': 'lab',
-  })
 }

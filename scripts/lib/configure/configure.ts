@@ -123,8 +123,10 @@ async function carryOut(session: Session, file: Written, notices: string[], flag
       const line = added
         ? `+ ${key}=${masked(key, to)}`
         : `~ ${key}: ${masked(key, from)} → ${masked(key, to) || 'nothing'}`
-      say(`  ${paint(added ? 'green' : 'yellow', line, process.stderr)}`)
-      if (why !== answered) explain(`  ${why}`)
+      const beside = why !== answered && line.length + why.length < 74
+      const reason = beside ? `  ${paint('dim', `# ${why}`, process.stderr)}` : ''
+      say(`  ${paint(added ? 'green' : 'yellow', line, process.stderr)}${reason}`)
+      if (why !== answered && !beside) explain(`  # ${why}`)
     }
     if (file.open) say(`  ~ mode ${file.open} → 0600, so that you alone can read it`)
     for (const notice of notices) say(`  ! ${notice}`)

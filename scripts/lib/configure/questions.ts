@@ -232,7 +232,7 @@ export async function settleAddresses(session: Session, facts: ClusterFacts | un
   const clear = [
     nodes.length === 1 ? 'the node' : 'the nodes',
     ...(settings.get('GATEWAY_IP') ? ['the gateway'] : []),
-    'the API server',
+    ...(taken.some(({ what }) => what === 'the API server') ? ['the API server'] : []),
     ...(heard.length ? [`the ${heard.length} devices in this computer’s ARP table`] : []),
   ]
   await settle(session, 'METALLB_POOL', {
