@@ -1,8 +1,8 @@
 // A kubeconfig as far as it can be judged without asking the cluster: its contexts, where they lead, until when they count.
 import { X509Certificate } from 'node:crypto'
 import { delimiter, dirname, resolve } from 'node:path'
-import { parseDocument } from 'yaml'
 import { at, listAt, textAt } from '../k8s.ts'
+import { parseYaml } from '../yaml/parse.ts'
 import { look, openToOthers, readBytes } from './env-file.ts'
 import { type Flaw, parseAddress } from './network.ts'
 import { shown } from './values.ts'
@@ -47,9 +47,13 @@ export function readKubeconfig(path: string): Kubeconfig | Flaw {
 
 /** @param path where it lies: certificates in files of their own are named relative to it */
 export function parseKubeconfig(text: string, path: string): Kubeconfig | Flaw {
-  const config = parsed(text)
+  const { documents, flaws } = parseYaml(text)
+  const config = flaws.length ? undefined : documents[0]?.value
   if (textAt(config, 'kind') !== 'Config')
-    return { problem: `${path} is not a kubeconfig`, fix: `name the kubeconfig file itself, or ${copy}` }
+    return {
+      problem: `${path} is not a kubeconfig${flaws[0]?.line ? ` (line ${flaws[0].line}: ${flaws[0].problem})` : ''}`,
+      fix: `name the kubeconfig file itself, or ${copy}`,
+    }
   const named = (list: string, name: string | undefined) =>
     listAt(config, list).find(one => name !== undefined && textAt(one, 'name') === name)
   const contexts = listAt(config, 'contexts').flatMap(entry => {
@@ -62,15 +66,6 @@ export function parseKubeconfig(text: string, path: string): Kubeconfig | Flaw {
     return [{ name, server, runsProgram, ...(expires === undefined ? {} : { expires }) }]
   })
   return { path, current: textAt(config, 'current-context') ?? '', contexts }
-}
-
-function parsed(text: string): unknown {
-  try {
-    const document = parseDocument(text)
-    return document.errors.length ? undefined : document.toJS()
-  } catch {
-    return undefined // too deep, or aliases without end: no kubeconfig is
-  }
 }
 
 function endOf(user: unknown, folder: string): number | undefined {
