@@ -2,12 +2,15 @@
 // here, and no text can make it crash, hang or grow. Pure.
 import {
   Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   Parser,
@@ -51,8 +54,8 @@ export interface YamlDocument {
   entries: readonly Entry[]
 }
 
-/** A ConfigMap holds 1 MiB; nothing that people write by hand is nested twenty deep. */
-export const limits = { bytes: 1_048_576, depth: 100 } as const
+/** A ConfigMap holds 1 MiB; what people write by hand is seldom nested ten deep, and has a few hundred words. */
+export const limits = { bytes: 1_048_576, depth: 100, words: 100_000 } as const
 
 const again = 'correct the line and run the same command again'
 
@@ -63,15 +66,15 @@ export function parseYaml(text: string): { documents: YamlDocument[]; flaws: Yam
   const odd = oddLine(text)
   if (odd) return { documents: [], flaws: [odd] }
   const lines = new LineCounter()
-  const tokens = [...new Parser(lines.addNewLine).parse(text)]
-  // Composing calls itself for each level; far too deep a nesting would end the process.
-  const deep = tooDeep(tokens)
-  if (deep !== undefined)
+  const tokens = parseTokens(text, lines)
+  if (!Array.isArray(tokens)) return { documents: [], flaws: [tokens] }
+  // One mistake can make each sign after it another one: then the first says enough, and all take seconds to look at.
+  const errors = tokens.filter(token => token.type === 'error')
+  const [first] = errors
+  if (first && errors.length > 100)
     return {
       documents: [],
-      flaws: [
-        { line: lines.linePos(deep).line, problem: `nested more than ${limits.depth} levels deep`, fix: 'flatten it' },
-      ],
+      flaws: [{ line: lines.linePos(first.offset).line, problem: `not valid YAML: ${first.message}`, fix: again }],
     }
   // Unique keys are looked for below: the library compares each with each.
   const composed = new Composer({ ...asKubectl, uniqueKeys: false }).compose(tokens, true, text.length)
@@ -84,6 +87,30 @@ export function parseYaml(text: string): { documents: YamlDocument[]; flaws: Yam
   return { documents, flaws }
 }
 
+/**
+ * The parser's own loop, stopped where it would end the process: parser and composer call themselves for each level, and
+ * take time for each word.
+ */
+function parseTokens(text: string, lines: LineCounter): CST.Token[] | YamlFlaw {
+  const parser = new Parser(lines.addNewLine)
+  const tokens: CST.Token[] = []
+  let words = 0
+  lines.addNewLine(0)
+  for (const word of new Lexer().lex(text)) {
+    if (++words > limits.words)
+      return { line: 0, problem: `more than ${limits.words} words and signs`, fix: 'split it' }
+    tokens.push(...parser.next(word))
+    if (parser.stack.length > limits.depth)
+      return {
+        line: lines.linePos(parser.offset).line,
+        problem: `nested more than ${limits.depth} levels deep`,
+        fix: 'flatten it',
+      }
+  }
+  tokens.push(...parser.end())
+  return tokens
+}
+
 /** The first character or line that has no place in such a file. */
 function oddLine(text: string): YamlFlaw | undefined {
   for (const [i, line] of text
@@ -94,25 +121,6 @@ function oddLine(text: string): YamlFlaw | undefined {
       return { line: i + 1, problem: 'a merge conflict that is not resolved', fix: 'keep one side: git status' }
     const hidden = forbiddenCharacter(line.replaceAll('\u200d', '')) // joins emoji
     if (hidden) return { line: i + 1, problem: hidden, fix: 'delete it: type the line anew instead of pasting it' }
-  }
-  return undefined
-}
-
-interface Token {
-  offset?: number
-  value?: unknown
-  key?: unknown
-  items?: unknown
-}
-
-/** Where the nesting passes the limit. The parser's tokens are a tree; it is walked without recursion. */
-function tooDeep(tokens: readonly unknown[]): number | undefined {
-  const stack = tokens.map((token): [Token, number] => [token as Token, 0])
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    const [token, depth] = next
-    if (depth > limits.depth * 2) return token.offset ?? 0 // an item between each two levels
-    for (const child of [token.value, token.key, ...(Array.isArray(token.items) ? token.items : [])])
-      if (typeof child === 'object' && child !== null) stack.push([child, depth + 1])
   }
   return undefined
 }
@@ -131,6 +139,9 @@ function readDocument(document: Document.Parsed, lines: LineCounter): { document
   }
 }
 
+/** A file that was pasted twice has one mistake, not four hundred. */
+const most = 10
+
 /** Every node, and what the library does not mind: keys that stand twice, keys that are no text, circles. */
 function walk(
   document: Document.Parsed,
@@ -138,9 +149,13 @@ function walk(
 ): { entries: Entry[]; flaws: YamlFlaw[] } {
   const entries: Entry[] = []
   const flaws: YamlFlaw[] = []
+  const anchors = new Map<string, unknown>() // by name, the last one before; the library would look for each anew
+  const remember = (node: unknown) => {
+    if (isNode(node) && 'anchor' in node && node.anchor) anchors.set(node.anchor, node)
+  }
   const step = (node: unknown, path: Path, above: readonly unknown[], at: number): void => {
     if (isAlias(node)) {
-      const target = node.resolve(document)
+      const target = anchors.get(node.source)
       const problem =
         target === undefined
           ? `there is no anchor &${node.source} before it`
@@ -151,11 +166,13 @@ function walk(
       return
     }
     const line = lineAt((node as Node | null)?.range?.[0] ?? at)
+    remember(node)
     if (isMap(node)) {
       entries.push({ path, line, kind: 'map' })
       const seen = new Map<string, number>()
       for (const pair of node.items) {
         const key = pair.key as Node | null
+        remember(key)
         const here = lineAt(key?.range?.[0] ?? undefined)
         const name =
           isScalar(key) && key.value !== null && typeof key.value !== 'object' ? String(key.value) : undefined
@@ -187,6 +204,9 @@ function walk(
     } else entries.push({ path, line, kind: 'value', value: isScalar(node) ? node.value : null })
   }
   step(document.contents, [], [], document.range[0])
+  const more = flaws.splice(most)
+  if (more[0])
+    flaws.push({ line: more[0].line, problem: `and ${more.length} more like these`, fix: 'correct the first ones' })
   return { entries, flaws }
 }
 
