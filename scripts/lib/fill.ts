@@ -4,7 +4,7 @@ import { exit, HomelabError, throwProblems } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
 import { root } from './root.ts'
 import { nearest } from './site/read.ts'
-import { problemOf, readYamlFile } from './yaml/files.ts'
+import { problemsOf, readYamlFile } from './yaml/files.ts'
 import type { Entry, YamlDocument, YamlFlaw } from './yaml/parse.ts'
 import { notObject } from './yaml/shape.ts'
 
@@ -54,22 +54,21 @@ function fillText(text: string, vars: Vars, where: string): unknown {
 
 /** The names in a document that nobody gives a value, each with its place. */
 export function unknownNames({ entries }: YamlDocument, vars: Vars): YamlFlaw[] {
-  return entries.flatMap(entry =>
-    textsOf(entry).flatMap(text =>
-      [...text.matchAll(placeholder)]
-        .map(([, name = '']) => name)
-        .filter(name => !Object.hasOwn(vars, name) || vars[name] === undefined)
-        .map(name => ({
-          ...{ line: entry.line, path: entry.path, problem: `nothing is called \${${name}}` },
-          fix: otherName(name, vars),
-        })),
-    ),
-  )
+  return entries.flatMap(entry => {
+    const names = textsOf(entry).flatMap(text => [...text.matchAll(placeholder)].map(([, name = '']) => name))
+    return [...new Set(names)]
+      .filter(name => !Object.hasOwn(vars, name) || vars[name] === undefined)
+      .map(name => ({
+        ...{ line: entry.line, path: entry.path },
+        problem: `nothing is called \${${name.length > 60 ? `${name.slice(0, 60)}…` : name}}`,
+        fix: otherName(name, vars),
+      }))
+  })
 }
 
 function otherName(name: string, vars: Vars): string {
   const names = Object.keys(vars).sort()
-  const near = nearest(name, names)
+  const near = name.length > 60 ? undefined : nearest(name, names)
   return near ? `write \${${near}}, or the value itself` : `write the value itself, or one of ${names.join(', ')}`
 }
 
@@ -91,14 +90,14 @@ export function readYaml(file: string, vars: Vars): unknown[] {
 /** The Kubernetes objects of a filled YAML file; every document must be one. */
 export function readManifest(file: string, vars: Vars): K8sObject[] {
   const documents = filled(file, vars)
-  throwProblems(documents.flatMap(notObject).map(flaw => problemOf(file, flaw)))
+  throwProblems(problemsOf(file, documents.flatMap(notObject)))
   return documents.map(({ value }) => value as K8sObject)
 }
 
 function filled(file: string, vars: Vars): YamlDocument[] {
   const { documents, flaws } = readYamlFile(file, root)
   const unknown = documents.flatMap(document => unknownNames(document, vars))
-  throwProblems([...flaws, ...unknown].map(flaw => problemOf(file, flaw)))
+  throwProblems(problemsOf(file, [...flaws, ...unknown]))
   return documents
     .filter(({ value }) => value !== undefined)
     .map(document => ({ ...document, value: fill(document.value, vars, file) }))

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { type Problem, throwProblems } from '../errors.ts'
 import { unknownNames, type Vars } from '../fill.ts'
 import { at, listAt } from '../k8s.ts'
-import { problemOf, readYamlFile } from './files.ts'
+import { problemsOf, readYamlFile } from './files.ts'
 import { wrongLeaves } from './leaves.ts'
 import type { YamlDocument, YamlFlaw } from './parse.ts'
 import { notMap, notObject, notPins } from './shape.ts'
@@ -64,7 +64,7 @@ export function refuseBadYaml(top: string, vars: Vars): void {
 export function readPins(path: string): unknown {
   const { documents, flaws } = readYamlFile(path, '/')
   const shown = path.replace(/^.*\/(infrastructure\/)/, '$1')
-  throwProblems((flaws.length ? flaws : notPins(documents, [])).map(flaw => problemOf(shown, flaw)))
+  throwProblems(problemsOf(shown, flaws.length ? flaws : notPins(documents, [])))
   return documents[0]?.value
 }
 
@@ -72,7 +72,10 @@ export function readPins(path: string): unknown {
 export function fileProblems(file: string, top: string, vars: Vars): Problem[] {
   const { documents, flaws } = readYamlFile(file, top)
   const found = flaws.length ? flaws : contentFlaws(file, top, documents, vars)
-  return found.map(flaw => problemOf(file, { ...flaw, fix: flaw.fix.replace('FILE', file) }))
+  return problemsOf(
+    file,
+    found.map(flaw => ({ ...flaw, fix: flaw.fix.replace('FILE', file) })),
+  )
 }
 
 function contentFlaws(file: string, top: string, documents: readonly YamlDocument[], vars: Vars): YamlFlaw[] {

@@ -5,10 +5,17 @@ import { resolve } from 'node:path'
 import type { Problem } from '../errors.ts'
 import { limits, parseYaml, shownPath, type YamlDocument, type YamlFlaw } from './parse.ts'
 
-/** `infrastructure/charts.yaml:3 metallb.version: problem`, and the fix. */
-export function problemOf(file: string, { line, path = [], problem, fix }: YamlFlaw): Problem {
-  const place = shownPath(path)
-  return { what: `${file}${line ? `:${line}` : ''}${place ? ` ${place}` : ''}: ${problem}`, fix }
+/** A file that was pasted twice has one mistake, not four hundred. */
+const most = 10
+
+/** `infrastructure/charts.yaml:3 metallb.version: problem`, and the fix, for the first ten flaws of a file. */
+export function problemsOf(file: string, flaws: readonly YamlFlaw[]): Problem[] {
+  const more = flaws.length - most
+  const problems = flaws.slice(0, most).map(({ line, path = [], problem, fix }) => {
+    const place = shownPath(path)
+    return { what: `${file}${line ? `:${line}` : ''}${place ? ` ${place}` : ''}: ${problem}`, fix }
+  })
+  return more > 0 ? [...problems, { what: `${file}: and ${more} more`, fix: 'correct the first ones' }] : problems
 }
 
 /**

@@ -3,13 +3,17 @@ import { at, textAt } from '../k8s.ts'
 import { shown } from '../site/values.ts'
 import type { Entry, Path, YamlDocument, YamlFlaw } from './parse.ts'
 
-const lineOf = ({ entries, line }: YamlDocument, path: Path): number =>
-  entries.find(entry => same(entry.path, path))?.line ?? line
+const places = new WeakMap<readonly Entry[], Map<string, Entry>>()
 
-const same = (a: Path, b: Path): boolean => a.length === b.length && a.every((step, i) => step === b[i])
+/** The entry at a path. */
+function entryAt({ entries }: YamlDocument, path: Path): Entry | undefined {
+  const index = places.get(entries) ?? new Map(entries.map(entry => [entry.path.join('\0'), entry]))
+  places.set(entries, index)
+  return index.get(path.join('\0'))
+}
 
-const kindAt = ({ entries }: YamlDocument, path: Path): Entry['kind'] | undefined =>
-  entries.find(entry => same(entry.path, path))?.kind
+const lineOf = (document: YamlDocument, path: Path): number => entryAt(document, path)?.line ?? document.line
+const kindAt = (document: YamlDocument, path: Path): Entry['kind'] | undefined => entryAt(document, path)?.kind
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/, as far as people write it. */
 const metadataFields = /^(name|generateName|namespace|labels|annotations|finalizers|ownerReferences)$/
