@@ -6,13 +6,15 @@ STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
+fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
+cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup configure install plan status credentials trust-ca rehearse sandbox sandbox-status sandbox-down \
-	test test-unit test-manifests test-e2e check fix docs bench programs
+.PHONY: help help-all setup configure install plan doctor uninstall status test-ingress credentials trust-ca rehearse sandbox \
+	sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster test-fuzz check fix docs bench programs
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*[^#]## "} /^[a-z-]+:.*[^#]## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 help-all: ## every target
 	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +38,17 @@ install: setup ## build it on the cluster in .env (STEP=04 for one step)
 plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --plan
 
+doctor: setup ## what is in the way of an install, and the way out; writes nothing
+	@$(RUN) scripts/doctor.ts
+
+uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
+	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --uninstall $(if $(CONFIRM),--confirm "$(CONFIRM)")
+
 status: setup ## how it is: health, versions, addresses, certificates
 	@$(RUN) scripts/status.ts
+
+test-ingress: setup ## every published host from outside: name, certificate, page (HOST=NAME for one)
+	@$(RUN) scripts/test-ingress.ts $(if $(HOST),--host "$(HOST)")
 
 credentials: setup ## the generated passwords: which there are and how to read them
 	@$(RUN) scripts/credentials.ts
@@ -60,7 +71,10 @@ check: setup ## types, lint, generated files, unit tests and manifests: half a m
 	@$(RUN) scripts/docs.ts --check
 	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
 
-test: check test-e2e ## everything: check, then the scripts as processes on a real control plane
+test: check test-e2e test-fuzz ## everything: check, then the scripts as processes on a real control plane
+
+test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE)
+	@$(NODE_TEST) $(fuzz)
 
 test-unit: setup ### the unit tests
 	@$(NODE_TEST) $(unit)
@@ -70,6 +84,9 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
+
+test-cluster: setup ## the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
+	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)
 
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .

@@ -10,7 +10,7 @@ const about = {
 const files = 'infrastructure/platform/cert-manager'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, secret, chart, apply, after, installed, wait, verify } = verbs
+  const { site, namespace, secret, chart, apply, after, installed, wait, verify, onUninstall } = verbs
   await namespace('cert-manager', { podSecurity: 'restricted' })
   await chart('cert-manager/cert-manager', `${files}/values.yaml`)
   await apply(`${files}/issuers.yaml`) // the internal CA is always there: its root outlives a change of issuer
@@ -19,6 +19,7 @@ export default step(import.meta, about, async verbs => {
     await secret(`cert-manager/dns01-${provider}`, credentials)
     await apply(`${files}/acme-${provider}.yaml`, vars)
   }
+  onUninstall({ keep: { 'secret/cert-manager/internal-ca': 'the CA that your devices trust' } })
   await wait(`clusterissuer/${site.issuer.name}`)
   await after('04-traefik') // the wildcard lives in its namespace
   await apply(`${files}/wildcard.yaml`)

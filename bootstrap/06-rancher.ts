@@ -10,7 +10,7 @@ const about = {
 const files = 'infrastructure/platform/rancher'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, secret, chart, apply, after, wait, verify, skip, read } = verbs
+  const { site, namespace, secret, chart, apply, after, wait, verify, skip, read, onUninstall } = verbs
   if (!site.rancher) skip('RANCHER=false')
   const privateCA = site.issuer.name === 'internal-ca'
   await namespace('cattle-system', { podSecurity: 'privileged' }) // it starts pods of its own with wide rights
@@ -22,6 +22,7 @@ export default step(import.meta, about, async verbs => {
   if (privateCA)
     await secret('cattle-system/tls-ca', { 'cacerts.pem': await read('cert-manager/internal-ca', 'tls.crt') })
 
+  onUninstall({ finalizers: ['controller.cattle.io/'] }) // it puts one on every namespace of the cluster
   await wait('certificate/cattle-system/tls-rancher-ingress', 'workloads/cattle-system')
   await verify.https('rancher', '/ping', 'pong')
 })

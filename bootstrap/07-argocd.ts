@@ -9,7 +9,8 @@ const about = {
 }
 const files = 'infrastructure/platform/argocd'
 
-export default step(import.meta, about, async ({ site, namespace, secret, chart, apply, wait, verify }) => {
+export default step(import.meta, about, async verbs => {
+  const { site, namespace, secret, chart, apply, wait, verify, onUninstall } = verbs
   await namespace('argocd', { podSecurity: 'baseline' })
   const { repository, credentials } = site.git
   if (credentials) {
@@ -21,6 +22,7 @@ export default step(import.meta, about, async ({ site, namespace, secret, chart,
   await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
   await apply('gitops/bootstrap/applications.yaml')
 
+  onUninstall({ made: ['appproject/argocd/default'] })
   await wait('workloads/argocd')
   await verify.https('argocd', '/healthz', 'ok')
 })

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/../scripts/lib/launch" "$0" "$@"'
 // The whole platform layer: the seven steps, side by side, each waiting only for what its next line needs.
 import { command } from '../scripts/lib/command.ts'
-import { isMain, runOptions } from '../scripts/lib/step.ts'
+import { isMain, runOptions, runOrUninstall } from '../scripts/lib/step.ts'
 
 if (isMain(import.meta)) {
   await command(
@@ -17,8 +17,8 @@ if (isMain(import.meta)) {
       },
     },
     async values => {
-      const [{ runSteps, choose }, steps] = await Promise.all([import('../scripts/lib/run.ts'), allSteps()])
-      return runSteps(choose(steps, values), values)
+      const [{ choose }, steps] = await Promise.all([import('../scripts/lib/run.ts'), allSteps()])
+      return runOrUninstall(choose(steps, values), values)
     },
   )
 }

@@ -18,6 +18,8 @@ export interface Summary {
   verdicts: Verdict[]
   /** Charts of which a stand-in was used. */
   standIns: readonly string[]
+  /** Of these, the ones that run an imitation of the program. */
+  imitations: readonly string[]
   /** By step. */
   problems: Record<string, Problem>
 }
@@ -37,6 +39,7 @@ export function account(run: Run, failures: ReadonlyMap<string, Error>, took: nu
     milliseconds: took,
     verdicts: run.verdicts,
     standIns: run.standIns,
+    imitations: run.imitations,
     problems: Object.fromEntries([...failures].map(([id, error]) => [id, problemOf(error, run)])),
   }
   // A program that shows our output to a person can still have the account: the rehearsal does.
@@ -54,7 +57,7 @@ function problemOf(error: Error, run: Run): Problem {
   return { what, ...(why ? { why } : {}), ...(fix ? { fix: pasteable(fix, run.site) } : {}) }
 }
 
-function printAccount({ code, plan, changes, milliseconds, verdicts, standIns, problems }: Summary): void {
+function printAccount({ code, plan, changes, milliseconds, verdicts, standIns, imitations, problems }: Summary): void {
   for (const [id, problem] of Object.entries(problems))
     print(`\n${describe({ ...problem, what: `${id}: ${problem.what}` })}`)
   const count = `${changes} change${changes === 1 ? '' : 's'}${plan ? ' to make, nothing written' : ''}`
@@ -71,10 +74,13 @@ function printAccount({ code, plan, changes, milliseconds, verdicts, standIns, p
           ? '  next: the same command without --plan'
           : '  next: make status',
   )
-  if (standIns.length) print(standInLine(standIns))
+  if (standIns.length) print(standInLine(standIns, imitations))
 }
 
 /** Said in the first and in the last line of a run that used any. */
-export function standInLine(names: readonly string[]): string {
-  return `Stand-in charts for ${names.join(', ')}: the real ones need a network.`
+export function standInLine(names: readonly string[], imitations: readonly string[]): string {
+  const imitated = imitations.map(
+    name => `\n  ${name.charAt(0).toUpperCase()}${name.slice(1)} itself is imitated: its checks are assumed.`,
+  )
+  return `Stand-in charts for ${names.join(', ')}: the real ones need a network.${imitated.join('')}`
 }

@@ -19,12 +19,19 @@ interface Resource {
 }
 
 export interface Ask {
-  method?: 'GET' | 'PATCH'
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   body?: string
   contentType?: string
   accept?: string
   /** Seconds. */
   timeout?: number
+}
+
+export interface Answer extends Ran {
+  /** 0 when there was none. */
+  status: number
+  /** The API server's clock, from its Date header: milliseconds since 1970, in whole seconds. */
+  date?: number
 }
 
 export class ApiServer {
@@ -38,7 +45,7 @@ export class ApiServer {
   }
 
   /** One request; `code` 0 for a 2xx. A refusal has the API server's words as kubectl would print them. */
-  async ask(path: string, options: Ask = {}): Promise<Ran & { status: number }> {
+  async ask(path: string, options: Ask = {}): Promise<Answer> {
     this.#proxy ??= this.#open()
     const proxy = await this.#proxy
     if (!('socket' in proxy)) {
@@ -87,7 +94,7 @@ export class ApiServer {
     return { code: 1, stdout: '', stderr: child.stderr() || 'kubectl proxy: no answer within 15 s' }
   }
 
-  #send(socketPath: string, path: string, options: Ask): Promise<Ran & { status: number }> {
+  #send(socketPath: string, path: string, options: Ask): Promise<Answer> {
     const { method = 'GET', body, contentType, accept = 'application/json', timeout = 30 } = options
     const headers = { host: 'localhost', accept, ...(contentType ? { 'content-type': contentType } : {}) }
     return new Promise(resolve => {
@@ -99,8 +106,10 @@ export class ApiServer {
         response.on('end', () => {
           const text = Buffer.concat(parts).toString()
           const status = response.statusCode ?? 0
-          if (status >= 200 && status < 300) resolve({ status, code: 0, stdout: text, stderr: '' })
-          else resolve({ status, code: 1, stdout: '', stderr: words(status, text) })
+          const date = Date.parse(response.headers.date ?? '')
+          const clock = Number.isNaN(date) ? {} : { date }
+          if (status >= 200 && status < 300) resolve({ status, code: 0, stdout: text, stderr: '', ...clock })
+          else resolve({ status, code: 1, stdout: '', stderr: words(status, text), ...clock })
         })
       })
       sent.setTimeout(timeout * 1000, () => sent.destroy(new Error(`no answer within ${timeout} s`)))

@@ -23,7 +23,12 @@ export interface Chart {
   /** sha256 of the archive or of the folder's files, hexadecimal. */
   digest: string
   standIn: boolean
+  /** A stand-in whose program is imitated too: what runs proves nothing of it. */
+  imitated: boolean
 }
+
+/** Charts that are at hand without a network, by name: the sandbox's programs bring two real ones. Asked only when needed. */
+export type Packaged = () => Promise<Readonly<Record<string, string>>>
 
 /** Where charts may come from: `real` (the pinned ones), `stand-in` (no network), `auto` (real if the network is there). */
 export type ChartSource = 'real' | 'stand-in' | 'auto'
@@ -52,12 +57,11 @@ export function pins(file = ourFiles().pins): Record<string, Pin> {
 /**
  * The pinned chart as a file on this machine.
  * @param helm path of the helm program
- * @param packaged charts that are at hand without a network (the sandbox has two real ones)
  * @throws HomelabError when it cannot be had, or is not the one that was recorded
  */
 export async function findChart(
   name: string,
-  options: { helm: string; source: ChartSource; packaged?: Readonly<Record<string, string>>; files?: ChartFiles },
+  options: { helm: string; source: ChartSource; packaged?: Packaged; files?: ChartFiles },
 ): Promise<Chart> {
   const files = options.files ?? ourFiles()
   const pin = pins(files.pins)[name]
@@ -68,24 +72,34 @@ export async function findChart(
       code: exit.usage,
     })
   const file = join(files.cache, `${name}-${pin.version}.tgz`)
-  if (options.source === 'stand-in') return withoutNetwork(name, pin, options.packaged?.[name])
+  if (options.source === 'stand-in') return withoutNetwork(name, pin, options.packaged)
   if (!existsSync(file)) {
     const problem = await pull(name, pin, file, options.helm)
-    if (problem && options.source === 'auto') return withoutNetwork(name, pin, options.packaged?.[name])
+    if (problem && options.source === 'auto') return withoutNetwork(name, pin, options.packaged)
     if (problem) throw problem
   }
   return locked(name, pin, file, files.lock)
 }
 
-function withoutNetwork(name: string, pin: Pin, packaged: string | undefined): Chart {
-  if (packaged)
-    return { name, version: pin.version, path: packaged, digest: sha256(readFileSync(packaged)), standIn: false }
+async function withoutNetwork(name: string, pin: Pin, packaged: Packaged | undefined): Promise<Chart> {
   const path = join(root, 'infrastructure/sandbox/charts', name)
-  if (!existsSync(path))
+  if (!existsSync(path)) {
+    const real = (await packaged?.())?.[name]
+    if (real)
+      return {
+        name,
+        version: pin.version,
+        path: real,
+        digest: sha256(readFileSync(real)),
+        standIn: false,
+        imitated: false,
+      }
     throw new HomelabError({
       what: `the chart ${name} has no stand-in`,
       fix: 'run again where its repository can be reached',
     })
+  }
+  const about = parse(readFileSync(join(path, 'Chart.yaml'), 'utf8')) as { annotations?: Record<string, string> }
   const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   const names = files.map(entry => join(entry.parentPath, entry.name)).sort()
   return {
@@ -94,6 +108,7 @@ function withoutNetwork(name: string, pin: Pin, packaged: string | undefined): C
     path,
     digest: sha256(names.map(file => readFileSync(file, 'utf8')).join('\0')),
     standIn: true,
+    imitated: about.annotations?.['homelab/stand-in'] === 'program',
   }
 }
 
@@ -157,7 +172,7 @@ function locked(name: string, pin: Pin, file: string, lockFile: string): Chart {
       code: exit.refused,
     })
   }
-  return { name, version: pin.version, path: file, digest, standIn: false }
+  return { name, version: pin.version, path: file, digest, standIn: false, imitated: false }
 }
 
 function sha256(data: string | Buffer): string {

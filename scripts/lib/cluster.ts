@@ -1,5 +1,5 @@
 // The cluster, through kubectl and one `kubectl proxy`. Every call names kubeconfig and context; nothing else runs kubectl.
-import { ApiServer } from './api-server.ts'
+import { ApiServer, type Ask } from './api-server.ts'
 import { type Change, changes } from './diff.ts'
 import { HomelabError } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
@@ -224,6 +224,38 @@ export class Cluster {
     const ran = await retry(attempt, options.patience ?? this.patience, options.waiting ?? (() => {}))
     if (ran.code !== 0) throw this.failure(`applying ${nameOf(object)}`, ran)
     return JSON.parse(ran.stdout) as K8sObject
+  }
+
+  /** An object as it is now; undefined when it, or its kind, is not there. */
+  async now(object: K8sObject): Promise<K8sObject | undefined> {
+    const path = await this.#path(object)
+    return path === undefined ? undefined : this.#read(path)
+  }
+
+  /** Deletes an object, and what belongs to it by and by; one that is not there is as wanted. */
+  async delete(object: K8sObject): Promise<void> {
+    shown(
+      'delete',
+      object.kind,
+      object.metadata.name,
+      object.metadata.namespace ? `-n ${object.metadata.namespace}` : '',
+    )
+    await this.#change(object, '?propagationPolicy=Background', { method: 'DELETE' }, 'deleting')
+  }
+
+  /** Sets the finalizers of an object: for what nobody is left to finalize. */
+  async finalizers(object: K8sObject, finalizers: readonly string[]): Promise<void> {
+    const body = JSON.stringify({ metadata: { finalizers } })
+    shown('patch', object.kind, object.metadata.name, '--type=merge', `-p '${body}'`)
+    const ask: Ask = { method: 'PATCH', contentType: 'application/merge-patch+json', body }
+    await this.#change(object, `?fieldManager=${fieldManager}`, ask, 'changing')
+  }
+
+  async #change(object: K8sObject, query: string, ask: Ask, doing: string): Promise<void> {
+    const path = await this.#path(object)
+    if (path === undefined) return
+    const ran = await this.#patiently(() => this.api.ask(`${path}${query}`, ask), 404)
+    if (ran.code !== 0) throw this.failure(`${doing} ${nameOf(object)}`, ran)
   }
 
   /** Where an object lives in the API; undefined while its kind is not served. */

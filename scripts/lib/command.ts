@@ -100,13 +100,14 @@ export function report(error: unknown, debug = false, json = false): number {
 }
 
 /** An error as people read it: what, why, fix. */
-export function describe({ what, why, fix }: Problem): string {
+export function describe({ what, why, fix, link }: Problem): string {
   const lines = [`${paint('red', '✗', process.stderr)} ${what}`]
   if (why) lines.push(`  ${paint('dim', 'why', process.stderr)}  ${why}`)
   if (fix) lines.push(`  ${paint('dim', 'fix', process.stderr)}  ${fix}`)
+  if (link) lines.push(`  ${paint('dim', 'see', process.stderr)}  ${link}`)
   return lines.join('\n')
 }
 
-function problem({ what, why, fix }: Problem): Problem {
-  return { what, ...(why ? { why } : {}), ...(fix ? { fix } : {}) }
+function problem({ what, why, fix, link }: Problem): Problem {
+  return { what, ...(why ? { why } : {}), ...(fix ? { fix } : {}), ...(link ? { link } : {}) }
 }

@@ -12,6 +12,8 @@ export interface Problem {
   why?: string
   /** The next thing to do, ideally a command to paste. */
   fix?: string
+  /** Where more is written: a page of this repository, else an address. */
+  link?: string
 }
 
 /** Everything thrown on purpose. Anything else that reaches the top is a bug and is printed with its stack. */
@@ -20,6 +22,7 @@ export class HomelabError extends Error implements Problem {
   readonly what: string
   readonly why?: string
   readonly fix?: string
+  readonly link?: string
   readonly code: ExitCode
   /** Further problems of the same kind: a configuration is reported whole. */
   readonly others: readonly Problem[]
@@ -29,6 +32,7 @@ export class HomelabError extends Error implements Problem {
     this.what = problem.what
     if (problem.why !== undefined) this.why = problem.why
     if (problem.fix !== undefined) this.fix = problem.fix
+    if (problem.link !== undefined) this.link = problem.link
     this.code = problem.code ?? exit.failed
     this.others = problem.others ?? []
   }

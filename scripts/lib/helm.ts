@@ -137,6 +137,29 @@ export class Helm {
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
   }
 
+  /**
+   * Takes a release away, hooks included; one that is not there is as wanted.
+   * @param patience seconds for the hooks
+   */
+  async uninstall(namespace: string, name: string, patience: number): Promise<void> {
+    const args = [
+      'uninstall',
+      name,
+      '-n',
+      namespace,
+      '--ignore-not-found',
+      '--wait=hookOnly',
+      '--timeout',
+      `${patience}s`,
+    ]
+    const ran = await retry(
+      () => this.#helm(args, undefined, patience + 30),
+      60,
+      () => {},
+    )
+    if (ran.code !== 0) throw this.#failure(`uninstalling ${name}`, ran)
+  }
+
   #helm(args: readonly string[], input?: string, timeout = 60): Promise<Ran> {
     const { kubeconfig, context, sandbox } = this.#cluster.target
     return run(this.#program, [...args, `--kubeconfig=${kubeconfig}`, `--kube-context=${context}`], {

@@ -32,6 +32,19 @@ export function print(text: string, stream: NodeJS.WriteStream = process.stdout)
   stream.write(`${redact(text)}\n`)
 }
 
+/** A text as lines of at most `width` characters, broken between words; a longer word stays whole. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
 /** `4.2s`, `1m 05s` */
 export function seconds(milliseconds: number): string {
   if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)}s`

@@ -1,13 +1,13 @@
 // A whole run: site, preflight, the steps side by side, and the account at the end.
 import { account, standInLine } from './account.ts'
-import { type Chart, type ChartSource, findChart, pins } from './charts.ts'
+import { type Chart, type ChartSource, findChart, type Packaged, pins } from './charts.ts'
 import { Cluster } from './cluster.ts'
 import type { Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
 import { createReporter, type Reporter } from './output.ts'
-import { preflight } from './preflight.ts'
+import { preflight } from './preflight/preflight.ts'
 import { root } from './root.ts'
 import { signalChildren } from './shell.ts'
 import { writableSite } from './site/choose.ts'
@@ -37,6 +37,11 @@ export class Run {
   readonly changes = new Map<string, number>()
   readonly verdicts: Verdict[] = []
   readonly standIns: string[] = []
+  /** Of these, the charts whose program is imitated too. */
+  readonly imitations: string[] = []
+  /** Steps whose program is an imitation: what is seen of it is assumed. */
+  readonly imitated = new Set<string>()
+  readonly chartSource: ChartSource
   /** Set by preflight: `v1.36.3`. */
   kubernetes = ''
   stopping: NodeJS.Signals | undefined
@@ -51,6 +56,7 @@ export class Run {
     this.helm = new Helm(this.cluster)
     this.snapshots = new Snapshots(this.cluster)
     this.vars = vars(site)
+    this.chartSource = (process.env.CHARTS ?? (site.sandbox ? 'auto' : 'real')) as ChartSource
     for (const step of steps) this.#gates.set(step.id, createGate())
   }
 
@@ -86,15 +92,27 @@ export class Run {
     const known = this.#charts.get(name)
     if (known) return known
     const { sandbox } = this.site
-    const source = (process.env.CHARTS ?? (sandbox ? 'auto' : 'real')) as ChartSource
-    const found = findChart(name, { helm: sandbox?.programs.helm ?? 'helm', source, packaged: sandbox?.charts ?? {} })
+    const packaged: Packaged = sandbox ? async () => sandbox.charts : packagedCharts
+    const found = findChart(name, { helm: sandbox?.programs.helm ?? 'helm', source: this.chartSource, packaged })
     this.#charts.set(name, found)
     found.then(
-      chart => chart.standIn && this.standIns.push(name),
+      chart => {
+        if (chart.standIn) this.standIns.push(name)
+        if (chart.imitated) this.imitations.push(name)
+      },
       () => {}, // whoever needs it says so
     )
     return found
   }
+}
+
+/** Those that come with the sandbox's programs, built first if need be: only where no network was to be had. */
+async function packagedCharts(): Promise<Readonly<Record<string, string>>> {
+  const [{ ensurePrograms }, { createReport }] = await Promise.all([
+    import('./sandbox/programs.ts'),
+    import('./sandbox/report.ts'),
+  ])
+  return (await ensurePrograms(createReport())).charts
 }
 
 function createGate(): Gate {
@@ -154,14 +172,14 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
 }
 
 async function carryOut(run: Run, steps: readonly Step[], values: Values, notices: string[]): Promise<number> {
-  const { site, reporter, plan } = run
+  const { reporter, plan } = run
   const started = Date.now()
   // All at once and early: a pull takes longer than anything else that a run does before its first write.
-  const early = site.sandbox || steps.length > 1 ? Object.keys(pins()) : []
+  const early = run.chartSource !== 'real' || steps.length > 1 ? Object.keys(pins()) : []
   const charts = Promise.allSettled(early.map(name => run.chart(name)))
-  notices.push(...(await preflight(run, values)))
-  if (site.sandbox) await charts
-  if (run.standIns.length) reporter.notice(standInLine(run.standIns))
+  notices.push(...(await preflight(run, values, steps)))
+  if (run.chartSource !== 'real') await charts
+  if (run.standIns.length) reporter.notice(standInLine(run.standIns, run.imitations))
   for (const notice of notices) reporter.notice(notice)
   if (!plan) listenForSignals(run)
   reporter.begin(steps)

@@ -1,7 +1,7 @@
 // What a numbered script is. Light on purpose: `--help` of a step loads this file and nothing heavy.
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
-import { command, common, type Option } from './command.ts'
+import { command, common, type Option, type Values } from './command.ts'
 import type { Verbs } from './verbs.ts'
 
 export interface Step {
@@ -19,8 +19,18 @@ export const runOptions = {
   plan: { type: 'boolean', help: 'say what would change, write nothing' },
   sandbox: { type: 'boolean', help: 'work on the sandbox instead of the cluster in .env (make sandbox)' },
   yes: { type: 'boolean', help: 'do not ask: use the cluster that .env or the kubeconfig names' },
+  uninstall: { type: 'boolean', help: 'take it off the cluster: shows what goes and what stays, then asks' },
+  confirm: { type: 'string', value: 'CLUSTER', help: "with --uninstall: the cluster's name, instead of being asked" },
+  'delete-data': { type: 'boolean', help: 'with --uninstall: the volumes and the CA too' },
+  'delete-crds': { type: 'boolean', help: 'with --uninstall: kinds that still have objects too' },
   ...common,
 } satisfies Record<string, Option>
+
+/** Runs steps, or takes them off again. */
+export async function runOrUninstall(steps: readonly Step[], values: Values): Promise<number> {
+  if (values.uninstall) return (await import('./uninstall/uninstall.ts')).uninstallSteps(steps, values)
+  return (await import('./run.ts')).runSteps(steps, values)
+}
 
 /**
  * Declares the step of this file, and runs it when the file itself was started.
@@ -39,7 +49,7 @@ export function step(
         about: `${self.id.slice(0, 2)} · ${title}: ${about}`,
         options: runOptions,
       },
-      async values => (await import('./run.ts')).runSteps([self], values),
+      values => runOrUninstall([self], values),
     )
   }
   return self

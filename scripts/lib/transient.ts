@@ -49,7 +49,7 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
-      /etcdserver: (request timed out|leader changed)|too many requests|Service ?Unavailable|context deadline exceeded|no answer within/i,
+      /etcdserver: (request timed out|leader changed)|too ?many ?requests|Service ?Unavailable|context deadline exceeded|no answer within/i,
     class: 'retry',
     waiting: 'the API server is busy',
   },

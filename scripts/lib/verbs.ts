@@ -52,6 +52,17 @@ export interface Verbs {
   /** Ends the step here, as one that this site does not want. */
   skip(reason: string): never
   cluster: Run['cluster']
+  /** What an uninstall must know besides what the other verbs have made. Does nothing on the way up. */
+  onUninstall(notes: OnUninstall): void
+}
+
+export interface OnUninstall {
+  /** What stays unless the owner asks for it to go, as `kind/namespace/name`, each with its reason. */
+  keep?: Record<string, string>
+  /** What the component makes by itself and nobody else would miss, as `kind/namespace/name`. */
+  made?: readonly string[]
+  /** The beginnings of finalizers that it puts on namespaces, and that only it would take off again. */
+  finalizers?: readonly string[]
 }
 
 export interface SecretVerb {
@@ -74,6 +85,9 @@ export interface SecretVerb {
 
 /** Thrown by `skip`. */
 export class Skipped extends Error {}
+
+/** On a CRD that we apply because Helm does not upgrade it: the release, as `namespace.name`. */
+export const releaseOf = 'homelab/release'
 
 export const ourLabels = { 'app.kubernetes.io/managed-by': 'homelab', 'app.kubernetes.io/part-of': 'homelab' } as const
 
@@ -181,8 +195,9 @@ export function createVerbs(run: Run, step: Step): Verbs {
       const { helm } = run
       const values = readValues(valuesFile, { ...run.vars, ...vars })
       const [chart, release] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
+      if (chart.imitated) run.imitated.add(step.id)
       const crds = await helm.crds(chart)
-      if (crds.length) await write(crds)
+      await write(crds.map(crd => labelled(crd, { [releaseOf]: `${namespace}.${name}` })))
       const inputs = inputsOf(chart, values, run.kubernetes)
       const current = release?.status === 'deployed' && release.inputs === inputs
       if (current || plan) {
@@ -226,7 +241,13 @@ export function createVerbs(run: Run, step: Step): Verbs {
     skip(reason) {
       throw new Skipped(reason)
     },
+
+    onUninstall() {},
   }
+}
+
+function labelled(object: K8sObject, labels: Record<string, string>): K8sObject {
+  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } }
 }
 
 /** The end of a field's path says which it is. */

@@ -1,4 +1,4 @@
-// What a check is worth: shown for real, filled in by the sandbox, or not to be seen from here.
+// What a check is worth: shown for real, filled in by the sandbox or an imitation, or not to be seen from here.
 import { parseRef } from './cluster.ts'
 import type { Run } from './run.ts'
 import type { Step } from './step.ts'
@@ -18,7 +18,13 @@ const filledIn = /^(workloads|deployment|statefulset|daemonset|pod|job)$/
 /** Records that `ref` was seen healthy. */
 export function addVerdict(run: Run, step: Step, ref: string): void {
   const assumed = run.site.sandbox !== undefined && filledIn.test(parseRef(ref).kind)
-  run.verdicts.push({ step: step.id, check: `${ref} is ready`, worth: assumed ? 'assumed' : 'proven' })
+  record(run, step, `${ref} is ready`, assumed ? 'assumed' : 'proven')
+}
+
+/** Records a check. Where the program of the step is imitated nothing is proven of it, whatever was seen. */
+export function record(run: Run, step: Step, check: string, worth: Worth): void {
+  const imitated = worth === 'proven' && run.imitated.has(step.id)
+  run.verdicts.push({ step: step.id, check, worth: imitated ? 'assumed' : worth })
 }
 
 /** `12 proven, 5 assumed, 3 not measurable here` */

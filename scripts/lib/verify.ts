@@ -5,6 +5,7 @@ import { at, mapAt } from './k8s.ts'
 import { type Outside, outside, type Seen } from './outside/outside.ts'
 import type { Run } from './run.ts'
 import type { Step } from './step.ts'
+import { record } from './verdict.ts'
 
 export interface Verify {
   /** The server answers `NAME.DOMAIN` with an address, over UDP and over TCP. */
@@ -37,7 +38,7 @@ export function createVerify(run: Run, step: Step): Verify {
       run.checkpoint()
       const seen = await look(from)
       if (seen.ok || seen.notMeasurable) {
-        run.verdicts.push({ step: step.id, check: what, worth: seen.ok ? 'proven' : 'not measurable here' })
+        record(run, step, what, seen.ok ? 'proven' : 'not measurable here')
         return
       }
       if (Date.now() > deadline)
@@ -91,11 +92,7 @@ export function createVerify(run: Run, step: Step): Verify {
           why,
           fix: `kubectl delete secret -n ${secret.replace('/', ' ')}: cert-manager makes it anew`,
         })
-      run.verdicts.push({
-        step: step.id,
-        check: `${secret} is the lab's certificate for ${servername}`,
-        worth: 'proven',
-      })
+      record(run, step, `${secret} is the lab's certificate for ${servername}`, 'proven')
     },
     async https(name, path, text) {
       const url = `https://${host(name)}${path}`

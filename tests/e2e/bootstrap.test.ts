@@ -42,6 +42,14 @@ test('one command builds the platform', async () => {
     "traefik/wildcard is the lab's certificate for argocd.lab.home.arpa",
   ])
     assert.ok(proven.includes(wanted), `${wanted}\nproven: ${proven.join('\n')}`)
+  // Rancher's stand-in runs no Rancher: that is said first, and nothing that was seen of it counts as proven.
+  assert.match(first.events.find(({ event }) => event === 'notice')?.text ?? '', /Rancher itself is imitated/)
+  const ofRancher = first.summary?.verdicts.filter(({ step }) => step === '06-rancher') ?? []
+  assert.ok(ofRancher.length >= 2, 'there are checks of Rancher')
+  assert.deepEqual(
+    ofRancher.filter(({ worth }) => worth === 'proven'),
+    [],
+  )
 })
 
 test('the addresses are the fixed ones, and there is one default class', async () => {

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
-import { checkout, closedPort, kubeconfigOf, withTools } from './checkout.ts'
-import { script } from './support.ts'
+import { closedPort, kubeconfigOf } from './closed.ts'
+import { checkout, script, withTools } from './support.ts'
 
 const steps = [
   '01-storage-class',
@@ -70,15 +70,20 @@ test('a bad .env is one report of all its problems, each with its line, before a
   const wrong = await script(
     join(
       checkout(
-        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=kube\n',
+        'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=.env\n',
       ),
       'bootstrap/bootstrap-all.ts',
     ),
   )
   assert.equal(wrong.code, 2)
-  for (const line of [/\.env:1 DOMAIN: /, /\.env:2 METALLB_POOL: /, /\.env:3 RANCHERR: .*RANCHER/s])
+  for (const line of [
+    /\.env:1 DOMAIN: /,
+    /\.env:2 METALLB_POOL: /,
+    /\.env:3 RANCHERR: .*RANCHER/s,
+    /\.env:5 KUBECONFIG: \S+ is not a kubeconfig/,
+  ])
     assert.match(wrong.stderr, line)
-  assert.match(wrong.stderr, /3 problems, nothing was written/)
+  assert.match(wrong.stderr, /4 problems, nothing was written/)
   assert.doesNotMatch(wrong.stderr, /at .*\.ts:\d+/)
 })
 
@@ -86,11 +91,15 @@ test('a cluster that does not answer is named within seconds', async () => {
   const port = await closedPort()
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfigOf(`https://127.0.0.1:${port}`), { mode: 0o600 })
-  const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], { env: await withTools(), cwd: folder })
-  assert.notEqual(wrong.code, 0)
-  assert.match(wrong.stderr + wrong.stdout, /refused/)
-  assert.match(wrong.stderr + wrong.stdout, /fix {2}/)
-  assert.ok(wrong.milliseconds < 30_000, `${wrong.milliseconds} ms`)
+  for (const file of ['bootstrap/bootstrap-all.ts', 'scripts/doctor.ts']) {
+    const wrong = await script(join(folder, file), [], { env: await withTools(), cwd: folder })
+    assert.equal(wrong.code === 0, false)
+    assert.match(wrong.stderr, /refused/)
+    assert.match(wrong.stderr, /fix {2}/)
+    // The kubeconfig says more about why: this one was copied from a server as it stands there.
+    assert.match(wrong.stderr, /the kubeconfig leads to this machine itself[\s\S]*2 problems, nothing was written/)
+    assert.ok(wrong.milliseconds < 30_000, `${wrong.milliseconds} ms`)
+  }
 })
 
 test('a missing kubectl is named', async () => {

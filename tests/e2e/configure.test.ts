@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { checkout, closedPort, kubeconfigOf, withTools } from './checkout.ts'
-import { type Ended, Lab, sandboxFor, script } from './support.ts'
+import { closedPort, kubeconfigOf } from './closed.ts'
+import { checkout, type Ended, Lab, sandboxFor, script, withTools } from './support.ts'
 
 let tools: Record<string, string>
 let lab: Lab

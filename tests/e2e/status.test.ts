@@ -360,7 +360,7 @@ test('a cluster that does not answer is named within seconds', async () => {
 })
 
 test('--help and wrong options need no cluster and no configuration', async () => {
-  for (const file of ['status', 'credentials', 'trust-ca']) {
+  for (const file of ['status', 'doctor', 'credentials', 'trust-ca']) {
     const help = await script(`scripts/${file}.ts`, ['--help'])
     assert.equal(help.code, 0)
     assert.match(help.stdout, new RegExp(`usage: scripts/${file}\\.ts`))

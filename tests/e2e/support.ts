@@ -1,11 +1,14 @@
 // What the end-to-end tests share: a sandbox, and the real scripts as processes.
 import { spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster } from '../../scripts/lib/cluster.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp, type UpOptions } from '../../scripts/lib/sandbox/cluster.ts'
 import { parseNodes } from '../../scripts/lib/sandbox/nodes.ts'
+import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import type { Verdict } from '../../scripts/lib/verdict.ts'
 
 export interface Ended {
@@ -68,6 +71,22 @@ export function script(
       resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : -1), stdout, stderr, milliseconds: Date.now() - started }),
     )
   })
+}
+
+/** A copy of the checkout, so that a test can have a .env of its own. */
+export function checkout(env?: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'homelab-checkout-'))
+  for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
+    cpSync(join(root, part), join(folder, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  if (env !== undefined) writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  return folder
+}
+
+/** The sandbox's kubectl and helm on PATH, as an owner would have them. */
+export async function withTools(): Promise<Record<string, string>> {
+  const { dir } = await ensurePrograms(() => {})
+  return { PATH: `${dir}:${process.env.PATH}` }
 }
 
 /** A sandbox that ends with this test process, whatever happens. */

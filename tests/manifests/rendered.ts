@@ -95,7 +95,7 @@ export async function rendered(release: Release): Promise<K8sObject[]> {
   const chart = await findChart(release.chart, {
     helm: programs.paths.helm,
     source: 'stand-in',
-    packaged: programs.charts,
+    packaged: async () => programs.charts,
   })
   return render(chart.path, release, valuesOf(release), /^kind: CustomResourceDefinition$/m)
 }

@@ -56,6 +56,7 @@ test('all that the platform requests on three nodes is at most 2 CPU and 4 GiB',
   assert.ok(sum.memory <= 4 * 2 ** 30, `${Math.round(sum.memory / 2 ** 20)} MiB requested`)
 })
 
+const [adguard] = ours.filter(({ metadata }) => metadata.name === 'adguard')
 const [provisioner] = ours.filter(({ metadata }) => metadata.name === 'local-path-provisioner')
 const container = ['spec', 'template', 'spec', 'containers', 0]
 const cases: [path: (string | number)[], value: unknown, expected: string][] = [
@@ -76,7 +77,6 @@ const cases: [path: (string | number)[], value: unknown, expected: string][] = [
     'registry:5000/x:v1',
     'local-path-provisioner: the image registry:5000/x:v1 is not pinned to a version',
   ],
-  [[...container, 'livenessProbe'], undefined, 'local-path-provisioner has no livenessProbe'],
   [[...container, 'securityContext', 'capabilities', 'drop'], ['NET_RAW'], 'local-path-provisioner keeps capabilities'],
   [
     [...container, 'securityContext', 'readOnlyRootFilesystem'],
@@ -97,3 +97,13 @@ for (const [path, value, expected] of cases)
     const broken = changed(provisioner, path, value)
     assert.ok([...resourceFlaws(broken), ...hardeningFlaws(broken)].includes(expected))
   })
+
+test('the check says: adguard has no livenessProbe', () => {
+  assert.ok(adguard, 'adguard is among ours')
+  assert.ok(
+    hardeningFlaws(changed(adguard, [...container, 'livenessProbe'], undefined)).some(flaw =>
+      /has no livenessProbe$/.test(flaw),
+    ),
+    'named',
+  )
+})

@@ -2,20 +2,35 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { wrap } from '../../scripts/lib/configure/ask.ts'
-import { parseArp, parseRoutes } from '../../scripts/lib/configure/machine.ts'
+import { parseArp } from '../../scripts/lib/configure/machine.ts'
 import { conflicts, nodeNetwork, one, proposePool, rangeOf, type Taken } from '../../scripts/lib/configure/pool.ts'
 import { distribution } from '../../scripts/lib/configure/survey.ts'
 import { withValues } from '../../scripts/lib/site/env-write.ts'
 import { parseKubeconfig, serverAddress } from '../../scripts/lib/site/kubeconfig.ts'
-import { contains, formatAddress, formatRange, isFlaw, overlaps, parseAddress } from '../../scripts/lib/site/network.ts'
+import {
+  type AddressRange,
+  contains,
+  formatAddress,
+  formatRange,
+  isFlaw,
+  overlaps,
+  parseAddress,
+} from '../../scripts/lib/site/network.ts'
 import { random } from '../fixtures/random.ts'
 
 const address = (text: string): number => parseAddress(text) ?? assert.fail(text)
 const taken = (...texts: string[]): Taken[] =>
   texts.map(text => ({ what: text, range: rangeOf(text) ?? assert.fail(text) }))
+/** The network of `192.168.1.20/28`. */
+function networkOf(text: string): AddressRange {
+  const [own = '', bits = ''] = text.split('/')
+  const size = 2 ** (32 - Number(bits))
+  const first = Math.floor(address(own) / size) * size
+  return { first, last: first + size - 1, size }
+}
 /** What would be proposed, as text. */
 function pool(nodes: string[], others: string[] = [], interfaces: string[] = []): string | undefined {
-  const lan = nodeNetwork(nodes.map(address), interfaces)
+  const lan = nodeNetwork(nodes.map(address), interfaces.map(networkOf))
   const range = lan && proposePool(lan, address(nodes[0] ?? ''), taken(...nodes, ...others))
   return range && formatRange(range)
 }
@@ -38,15 +53,15 @@ test('where there is little room it is smaller, and where there is none nothing 
 
 test('a smaller or larger network is known from an interface that is in it', () => {
   assert.equal(pool(['192.168.1.18'], [], ['192.168.1.20/28']), '192.168.1.20-192.168.1.30')
-  assert.equal(nodeNetwork([address('10.0.5.2')], ['10.0.9.7/16'])?.text, '10.0.0.0/16')
+  assert.equal(nodeNetwork([address('10.0.5.2')], [networkOf('10.0.9.7/16')])?.text, '10.0.0.0/16')
   assert.equal(pool(['10.0.5.2'], [], ['10.0.9.7/16']), '10.0.5.230-10.0.5.250')
-  assert.deepEqual(nodeNetwork([address('192.168.1.2')], ['172.17.0.1/16'])?.assumed, true)
+  assert.deepEqual(nodeNetwork([address('192.168.1.2')], [networkOf('172.17.0.1/16')])?.assumed, true)
 })
 
 test('nodes with public or Tailscale addresses only have no network to propose from', () => {
   assert.equal(pool(['203.0.113.4']), undefined)
   assert.equal(nodeNetwork([address('100.64.0.3')], []), undefined)
-  assert.equal(nodeNetwork([], ['192.168.1.20/24']), undefined)
+  assert.equal(nodeNetwork([], [networkOf('192.168.1.20/24')]), undefined)
 })
 
 test('whatever is taken, a proposed pool is free, in the network, and without the addresses of routers', () => {
@@ -58,7 +73,7 @@ test('whatever is taken, a proposed pool is free, in the network, and without th
     const base = address(['192.168.7.0', '10.1.2.0', '172.20.3.0'][below(3)] ?? '')
     const bits = [16, 20, 22, 24, 25, 26, 28][below(7)] ?? 24
     const node = base + 2 + below(2 ** (32 - Math.max(bits, 24)) - 4)
-    const lan = nodeNetwork([node], [`${formatAddress(node)}/${bits}`]) ?? assert.fail()
+    const lan = nodeNetwork([node], [networkOf(`${formatAddress(node)}/${bits}`)]) ?? assert.fail()
     const others = Array.from({ length: below(30) }, () => {
       const first = base + below(256)
       return { what: 'x', range: { first, last: Math.min(base + 255, first + below(40)), size: 1 } }
@@ -78,11 +93,7 @@ test('whatever is taken, a proposed pool is free, in the network, and without th
   assert.ok(proposed > 1_000, `${proposed} proposed`)
 })
 
-test('the gateway and the neighbours are read as Linux writes them', () => {
-  const head = 'Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n'
-  assert.equal(parseRoutes(`${head}eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000`), address('192.168.1.1'))
-  assert.equal(parseRoutes(`${head}eth0\t0001A8C0\t00000000\t0001`), undefined)
-  assert.equal(parseRoutes(''), undefined)
+test('the neighbours are read as Linux writes them', () => {
   const arp = 'IP address HW type Flags HW address Mask Device\n'
   assert.deepEqual(
     parseArp(`${arp}192.168.1.7  0x1 0x2  aa:bb:cc:dd:ee:ff * eth0\n192.168.1.8 0x1 0x0 00:00:00:00:00:00 * eth0\n`),

@@ -1,40 +1,16 @@
 // Looks at real servers on loopback: DNS over UDP and TCP, TLS with certificates made by openssl, HTTP.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { outside } from '../../scripts/lib/outside/outside.ts'
+import { type Certificates, closedPort, dnsServer, listen, local, makeCertificates, secure } from './servers.ts'
 
-const local = '127.0.0.1'
 const look = outside({})
-const closers: (() => void)[] = []
-after(() => {
-  for (const close of closers) close()
-})
-
-function portOf(server: { address(): AddressInfo | string | null }): number {
-  return (server.address() as AddressInfo).port
-}
-
-async function listen(server: Server, port = 0): Promise<number> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, local, resolve))
-  closers.push(() => server.close())
-  return portOf(server)
-}
-
-/** A port on which nothing listens: it was free a moment ago. */
-async function closedPort(): Promise<number> {
-  const server = createTcpServer()
-  const port = await new Promise<number>(resolve => server.listen(0, local, () => resolve(portOf(server))))
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 // --- DNS ----------------------------------------------------------------------------------------------------------
 
@@ -83,48 +59,12 @@ function reply(query: Buffer, protocol: 'udp' | 'tcp'): Buffer | undefined {
   }
 }
 
-async function dnsServer(options: { tcp: boolean; loseFirst?: boolean }): Promise<number> {
-  const udp = createSocket('udp4')
-  let lost = !options.loseFirst
-  udp.on('message', (query, from) => {
-    if (!lost) {
-      lost = true
-      return
-    }
-    const answer = reply(query, 'udp')
-    if (answer) udp.send(answer, from.port, from.address)
-  })
-  await new Promise<void>(resolve => udp.bind(0, local, resolve))
-  closers.push(() => udp.close())
-  const { port } = udp.address()
-  if (options.tcp) {
-    const tcp = createTcpServer(socket => {
-      socket.on('error', () => {})
-      let received = Buffer.alloc(0)
-      socket.on('data', chunk => {
-        received = Buffer.concat([received, chunk])
-        if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-        const answer = reply(received.subarray(2), 'tcp')
-        if (!answer) return
-        const length = Buffer.alloc(2)
-        length.writeUInt16BE(answer.length)
-        // In pieces: a resolver must not take the first segment for the whole.
-        socket.write(length)
-        socket.write(answer.subarray(0, 5))
-        setTimeout(() => socket.end(answer.subarray(5)), 20)
-      })
-    })
-    await listen(tcp, port)
-  }
-  return port
-}
-
 describe('resolveName', () => {
   let port = 0
   let udpOnly = 0
   before(async () => {
-    port = await dnsServer({ tcp: true })
-    udpOnly = await dnsServer({ tcp: false })
+    port = await dnsServer(reply, { tcp: true })
+    udpOnly = await dnsServer(reply, { tcp: false })
   })
   const ask = (label: string, protocol: 'udp' | 'tcp', at = port, expect?: string) =>
     look.resolveName(
@@ -142,18 +82,18 @@ describe('resolveName', () => {
     test(`follows an alias over ${protocol}`, async () => {
       assert.deepEqual((await ask('alias', protocol)).addresses, ['192.168.77.200'])
     })
-    for (const [label, cause] of [
-      ['absent', /does not exist \(NXDOMAIN\)/],
-      ['broken', /SERVFAIL/],
-      ['unwelcome', /refuses to answer us \(REFUSED\)/],
-      ['empty', /exists, but has no IPv4 address/],
-      ['stranger', /wrong id/],
-      ['damaged', /damaged/],
-      ['silent', /no answer within 300 ms/],
+    for (const [label, cause, code] of [
+      ['absent', /does not exist \(NXDOMAIN\)/, 3],
+      ['broken', /SERVFAIL/, 2],
+      ['unwelcome', /refuses to answer us \(REFUSED\)/, 5],
+      ['empty', /exists, but has no IPv4 address/, 0],
+      ['stranger', /wrong id/, undefined],
+      ['damaged', /damaged/, undefined],
+      ['silent', /no answer within 300 ms/, undefined],
     ] as const)
       test(`names it over ${protocol}: ${label}`, async () => {
         const seen = await ask(label, protocol)
-        assert.equal(seen.ok, false)
+        assert.deepEqual([seen.ok, seen.code], [false, code])
         assert.match(seen.cause ?? '', cause)
         assert.deepEqual(seen.addresses, [])
         assert.match(
@@ -180,7 +120,7 @@ describe('resolveName', () => {
     assert.match(seen.cause ?? '', /over UDP the answer is truncated, and over TCP: nothing listens there/)
   })
   test('one lost datagram is no failure', async () => {
-    const seen = await ask('traefik', 'udp', await dnsServer({ tcp: false, loseFirst: true }))
+    const seen = await ask('traefik', 'udp', await dnsServer(reply, { tcp: false, loseFirst: true }))
     assert.equal(seen.ok, true)
     assert.ok(seen.ms >= 100, 'the first question was really lost')
   })
@@ -205,51 +145,6 @@ describe('tcpConnect', () => {
 })
 
 // --- TLS ----------------------------------------------------------------------------------------------------------
-
-let openssl = true
-try {
-  execFileSync('openssl', ['version'], { stdio: 'ignore' })
-} catch {
-  openssl = false
-}
-
-/** A small authority and leaves of it, made by openssl in a folder of its own. */
-function makeCertificates(folder: string) {
-  const ssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8')
-  const authority = (name: string, cn: string) => {
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`]
-    ssl('req', '-x509', ...key, '-out', `${name}.pem`, '-days', '30', '-subj', `/CN=${cn}`)
-  }
-  const leaf = (name: string, ca: string, san: string, days = 10, subject = `/CN=${san}`) => {
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`]
-    ssl('req', ...key, '-out', `${name}.csr`, '-subj', subject, '-addext', `subjectAltName=DNS:${san}`)
-    const signed = ['-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-copy_extensions', 'copy']
-    ssl('x509', '-req', '-in', `${name}.csr`, ...signed, '-days', String(days), '-out', `${name}.pem`)
-    return { key: read(`${name}.key`), cert: read(`${name}.pem`) }
-  }
-  const alone = (name: string, cn: string) => {
-    authority(name, cn)
-    return { key: read(`${name}.key`), cert: read(`${name}.pem`) }
-  }
-  authority('lab', 'homelab internal CA')
-  authority('foreign', 'somebody else')
-  return {
-    ca: read('lab.pem'),
-    good: leaf('good', 'lab', '*.lab.home.arpa'),
-    // As cert-manager issues ours: the names stand in the extension, and there is no subject.
-    bare: leaf('bare', 'lab', '*.lab.home.arpa', 10, '/'),
-    expired: leaf('expired', 'lab', '*.lab.home.arpa', -1),
-    foreign: leaf('stranger', 'foreign', '*.lab.home.arpa'),
-    other: leaf('other', 'lab', 'nas.example.org'),
-    self: alone('self', 'argocd.lab.home.arpa'),
-    traefik: alone('traefik', 'TRAEFIK DEFAULT CERT'),
-  }
-}
-
-type Certificates = ReturnType<typeof makeCertificates>
-
-const secure = { skip: openssl ? false : 'openssl is not installed: certificates cannot be made here' }
 
 describe('tlsCheck and httpCheck over TLS', secure, () => {
   const folder = mkdtempSync(join(tmpdir(), 'homelab-tls-'))
@@ -344,6 +239,8 @@ describe('tlsCheck and httpCheck over TLS', secure, () => {
       const seen = await look.httpCheck({ url: `https://argocd.lab.home.arpa:${port}/`, address: local, ca: made.ca })
       assert.equal(seen.ok, false)
       assert.match(seen.cause ?? '', cause)
+      const url = `https://argocd.lab.home.arpa:${port}/`
+      assert.equal((await look.httpCheck({ url, address: local, ca: made.ca, anyCertificate: true })).ok, true)
     })
 })
 
@@ -399,6 +296,18 @@ describe('httpCheck', () => {
     )
     assert.match(seen.cause ?? '', /redirects to itself/)
   })
+  test('any status, for who judges it by himself, and where it leads', async () => {
+    const seen = await get(status(302, { location: '/login' }), { anyStatus: true })
+    assert.deepEqual([seen.ok, seen.status], [true, 302])
+    assert.match(seen.location ?? '', /^http:\/\/argocd\.lab\.home\.arpa:\d+\/login$/)
+    assert.deepEqual(
+      [(await get(status(503), { anyStatus: true })).ok, (await get(() => {}, { anyStatus: true })).ok],
+      [true, false],
+    )
+  })
+  test('a redirect to what is no address leads nowhere', async () => {
+    assert.match((await get(status(302, { location: 'http://' }))).cause ?? '', /^it answers 302$/)
+  })
   test('a server that never answers', async () => {
     const seen = await get(() => {})
     assert.match(seen.cause ?? '', /no answer within 300 ms/)
@@ -444,7 +353,7 @@ describe('in a rehearsal', () => {
     assert.equal(rehearsal.measurable(address, 80, 'tcp'), false)
   })
   test('protocols are told apart', async () => {
-    const port = await dnsServer({ tcp: false })
+    const port = await dnsServer(reply, { tcp: false })
     writeFileSync(routes, JSON.stringify({ '192.168.77.201:53/udp': `${local}:${port}` }))
     const server = { address: '192.168.77.201' }
     assert.equal((await rehearsal.resolveName('a.lab.home.arpa', { ...server, protocol: 'udp' })).ok, true)

@@ -36,6 +36,8 @@ test('a cluster that hiccups is retried', () => {
     'connect: connection refused',
     'etcdserver: leader changed',
     'the server is currently unable: too many requests',
+    // Of a kind whose definition has just changed.
+    'Error from server (TooManyRequests): storage is (re)initializing',
     'net/http: TLS handshake timeout',
   ])
     assert.equal(classify(why).class, 'retry', why)

@@ -11,7 +11,7 @@ import { envText, quoting } from '../site/example.ts'
 import { type Key, secretKeys } from '../site/schema.ts'
 import { placeholders } from '../site/values.ts'
 import { createAsker, explain, say } from './ask.ts'
-import { readMachine } from './machine.ts'
+import { readSurroundings } from './machine.ts'
 import { conflicts, rangeOf } from './pool.ts'
 import {
   answered,
@@ -37,7 +37,7 @@ export async function configure(flags: Flags): Promise<number> {
   const yes = flags.yes === true
   const asker = yes ? undefined : process.stdin.isTTY || flags.ask ? createAsker() : undefined
   const session: Session = {
-    ...{ settings, machine: readMachine(), yes, offers: new Map(), needed: new Map() },
+    ...{ settings, machine: await readSurroundings(), yes, offers: new Map(), needed: new Map() },
     ...(asker ? { asker } : {}),
   }
   try {

@@ -6,7 +6,6 @@ import {
   formatRange,
   isFlaw,
   overlaps,
-  parseAddress,
   parseRange,
   unusableOnLan,
 } from '../site/network.ts'
@@ -31,28 +30,18 @@ export const one = (address: number): AddressRange => ({ first: address, last: a
 /**
  * The network of the nodes: that of the interface of this computer which is in it too, else the /24 around most of them.
  * @param nodes addresses of the nodes
- * @param interfaces this computer's networks as `192.168.1.23/24`
+ * @param networks of this computer's interfaces
  * @returns undefined when no node has a private address
  */
-export function nodeNetwork(nodes: readonly number[], interfaces: readonly string[]): Lan | undefined {
+export function nodeNetwork(nodes: readonly number[], networks: readonly AddressRange[]): Lan | undefined {
   const usable = nodes.filter(address => unusableOnLan(address) === undefined)
   const home = mostCommon(usable.map(address => address - (address % 256)))
   const member = usable.find(address => address - (address % 256) === home)
   if (member === undefined || home === undefined) return undefined
-  for (const text of interfaces) {
-    const [address = '', bits = ''] = text.split('/')
-    const network = networkOf(parseAddress(address) ?? -1, Number(bits))
-    if (network && network.size >= 8 && contains(network, member))
-      return { network, text: `${formatAddress(network.first)}/${bits}`, assumed: false }
-  }
-  return { network: { first: home, last: home + 255, size: 256 }, text: `${formatAddress(home)}/24`, assumed: true }
-}
-
-function networkOf(address: number, bits: number): AddressRange | undefined {
-  if (address < 0 || !(bits >= 8 && bits <= 30)) return undefined
-  const size = 2 ** (32 - bits)
-  const first = Math.floor(address / size) * size
-  return { first, last: first + size - 1, size }
+  const known = networks.find(network => network.size >= 8 && contains(network, member))
+  const network = known ?? { first: home, last: home + 255, size: 256 }
+  const bits = 32 - Math.log2(network.size)
+  return { network, text: `${formatAddress(network.first)}/${bits}`, assumed: known === undefined }
 }
 
 function mostCommon(values: readonly number[]): number | undefined {

@@ -9,14 +9,14 @@ import { providerKeys } from '../site/rules.ts'
 import { about, type Key, secretKeys, type Values } from '../site/schema.ts'
 import { type Asker, explain, object, say } from './ask.ts'
 import { flagOf } from './flags.ts'
-import type { Machine } from './machine.ts'
+import type { Surroundings } from './machine.ts'
 import { conflicts, nodeNetwork, one, proposePool, rangeOf, type Taken } from './pool.ts'
 import type { Settings } from './settings.ts'
 import { askContexts, type ClusterFacts, distribution, surveyCluster } from './survey.ts'
 
 export interface Session {
   settings: Settings
-  machine: Machine
+  machine: Surroundings
   /** Nobody to ask: flags, environment and what is safe to assume decide. */
   asker?: Asker
   /** `--yes`: every proposal is accepted. */
@@ -217,7 +217,7 @@ export async function settleAddresses(session: Session, facts: ClusterFacts | un
   const nodes = (facts?.nodes ?? []).flatMap(({ name, address }) => (address === undefined ? [] : [{ name, address }]))
   const lan = nodeNetwork(
     nodes.map(({ address }) => address),
-    machine.interfaces,
+    machine.interfaces.map(({ network }) => network),
   )
   const { gateway } = machine
   if (lan && !lan.assumed && gateway !== undefined && contains(lan.network, gateway) && !settings.get('GATEWAY_IP'))
@@ -266,7 +266,7 @@ export function takenAddresses({ settings, machine }: Session, facts: ClusterFac
     ...(facts?.nodes ?? []).flatMap(node => address(`the node ${node.name}`, node.address)),
     ...address('the API server', serverAddress(context)),
     ...address('the gateway', parseAddress(settings.get('GATEWAY_IP') ?? '')),
-    ...machine.interfaces.flatMap(text => address('this computer', parseAddress(text.split('/')[0] ?? ''))),
+    ...machine.interfaces.flatMap(own => address('this computer', own.address)),
     ...range('the DHCP range', settings.get('DHCP_RANGE')),
     ...range('the pods’ network of k3s and RKE2', '10.42.0.0/16'),
     ...range('the services’ network of k3s and RKE2', '10.43.0.0/16'),

@@ -7,6 +7,8 @@ export interface DnsAnswer {
   addresses: string[]
   /** The answer did not fit into a datagram: the same question must be asked over TCP. */
   truncated: boolean
+  /** The server's own code (RFC 1035 section 4.1.1: 0 no error, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED); absent when nobody answered. */
+  code?: number
   /** What is wrong, one sentence; absent when the server answered. */
   cause?: string
 }
@@ -127,7 +129,7 @@ function decodeAnswer(message: Buffer): DnsAnswer {
   const code = flags & 0xf
   if ((flags & 0x8000) === 0) return problem('the answer is a question itself')
   if ((flags & 0x0200) !== 0) return { addresses: [], truncated: true, cause: 'the answer is truncated' }
-  if (code !== 0) return problem(codes[code] ?? `the server answers with code ${code}`)
+  if (code !== 0) return { ...problem(codes[code] ?? `the server answers with code ${code}`), code }
   const addresses: string[] = []
   try {
     let offset = 12
@@ -144,7 +146,9 @@ function decodeAnswer(message: Buffer): DnsAnswer {
   } catch {
     return problem('the answer is damaged')
   }
-  return addresses.length === 0 ? problem('the name exists, but has no IPv4 address') : { addresses, truncated: false }
+  return addresses.length === 0
+    ? { ...problem('the name exists, but has no IPv4 address'), code }
+    : { addresses, truncated: false, code }
 }
 
 /** The offset behind a name, which ends with a zero or with a pointer to an earlier one. */
@@ -156,6 +160,11 @@ function afterName(message: Buffer, start: number): number {
     if (length === 0) return offset + 1
     offset += 1 + length
   }
+}
+
+/** Whether a cause says that nobody at all answered: no refusal either. The words are those of this folder. */
+export function isSilence(cause: string | undefined): boolean {
+  return /^(no answer|no machine answers|there is no way)/.test(cause ?? '')
 }
 
 /** What an error of the network means, for every protocol. */

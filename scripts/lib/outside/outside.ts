@@ -33,7 +33,7 @@ export interface Outside {
     name: string,
     server: { address: string; port?: number; protocol: Protocol },
     options?: { expect?: string; timeout?: number },
-  ): Promise<Seen & { addresses: string[] }>
+  ): Promise<Seen & { addresses: string[]; code?: number }>
   tcpConnect(address: string, port: number, options?: { timeout?: number }): Promise<Seen>
   /** The server's certificate: it chains to `ca` (PEM), is for `servername`, and has not expired. */
   tlsCheck(to: {
@@ -53,8 +53,12 @@ export interface Outside {
     expectRedirectTo?: string
     /** A text that must stand in the answer. */
     expectBody?: string
+    /** Any answer is right: the caller judges it. */
+    anyStatus?: true
+    /** Whoever answers is heard: the certificate is looked at by itself, so that its fault does not hide another. */
+    anyCertificate?: true
     timeout?: number
-  }): Promise<Seen & { status?: number; body?: string }>
+  }): Promise<Seen & { status?: number; body?: string; location?: string }>
 }
 
 const patience = 5000
@@ -90,11 +94,12 @@ export function outside(site: { sandbox?: { routes: string } }): Outside {
           answer = { ...answer, cause: `over UDP the answer is truncated, and over TCP: ${answer.cause}` }
       }
       const { addresses, cause } = answer
+      const found = { addresses, ...(answer.code === undefined ? {} : { code: answer.code }) }
       const said = `${name} → ${addresses.join(', ') || 'nothing'} (${where}${how === protocol ? '' : `, ${how}`})`
       if (cause)
         return {
           ...bad(stop(), said, cause, `dig @${address} -p ${port} ${protocol === 'tcp' ? '+tcp ' : ''}${name}`),
-          addresses,
+          ...found,
         }
       if (expect !== undefined && !addresses.includes(expect))
         return {
@@ -104,9 +109,9 @@ export function outside(site: { sandbox?: { routes: string } }): Outside {
             `the name leads to ${addresses.join(', ')} instead of ${expect}`,
             './bootstrap/03-adguard.ts',
           ),
-          addresses,
+          ...found,
         }
-      return { ok: true, ms: stop(), detail: said, addresses }
+      return { ok: true, ms: stop(), detail: said, ...found }
     },
 
     tcpConnect(address, port, { timeout = patience } = {}) {
@@ -151,29 +156,33 @@ export function outside(site: { sandbox?: { routes: string } }): Outside {
       const address = wanted.address ?? url.hostname.replace(/^\[|\]$/g, '')
       const local = real(address, port, 'tcp')
       if (local === undefined) return notMeasurable(`${address}:${port}/tcp`)
-      const { ca } = wanted
-      const answer = await request({ url, ...local, ...(ca === undefined ? {} : { ca }) }, wanted.timeout ?? patience)
+      const { ca, anyCertificate = false } = wanted
+      const to = { url, ...local, anyCertificate, ...(ca === undefined ? {} : { ca }) }
+      const answer = await request(to, wanted.timeout ?? patience)
       if ('cause' in answer) return bad(stop(), wanted.url, answer.cause, `curl -v ${wanted.url}`)
       const { status, body, location } = answer
-      const target = location === undefined ? undefined : new URL(location, url).href
+      const target =
+        location !== undefined && URL.canParse(location, url.href) ? new URL(location, url).href : undefined
       const said = `${wanted.url} → ${status}${target ? ` ${target}` : ''}`
       const cause = whyUnexpected(wanted, url, answer.status, target, body)
       return {
         ...(cause ? bad(stop(), said, cause, `curl -v ${wanted.url}`) : { ok: true, ms: stop(), detail: said }),
         status,
         body,
+        ...(target === undefined ? {} : { location: target }),
       }
     },
   }
 }
 
 function whyUnexpected(
-  wanted: { expectStatus?: number; expectRedirectTo?: string; expectBody?: string },
+  wanted: { expectStatus?: number; expectRedirectTo?: string; expectBody?: string; anyStatus?: true },
   url: URL,
   status: number,
   target: string | undefined,
   body: string,
 ): string | undefined {
+  if (wanted.anyStatus) return undefined
   const redirected = status >= 300 && status < 400 && target !== undefined
   if (redirected && target === url.href) return 'it redirects to itself, for ever'
   if (wanted.expectRedirectTo !== undefined) {
@@ -184,14 +193,19 @@ function whyUnexpected(
   }
   if (wanted.expectStatus !== undefined ? status !== wanted.expectStatus : status >= 300) {
     if (redirected) return `it redirects to ${target}`
-    if (status === 404) return 'nobody there knows this host or path (404)'
-    if (status === 502 || status === 503 || status === 504)
-      return `the ingress answers, but nothing behind it does (${status})`
-    return `it answers ${status}${wanted.expectStatus === undefined ? '' : ` instead of ${wanted.expectStatus}`}`
+    return statusCause(status, wanted.expectStatus)
   }
   if (wanted.expectBody !== undefined && !body.includes(wanted.expectBody))
     return `the answer does not contain ${JSON.stringify(wanted.expectBody)}: something else answers there`
   return undefined
+}
+
+/** What a status that nobody wanted says of the way to it. */
+export function statusCause(status: number, wanted?: number): string {
+  if (status === 404) return 'nobody there knows this host or path (404)'
+  if (status === 502 || status === 503 || status === 504)
+    return `the ingress answers, but nothing behind it does (${status})`
+  return `it answers ${status}${wanted === undefined ? '' : ` instead of ${wanted}`}`
 }
 
 function readRoutes(file: string): Routes {

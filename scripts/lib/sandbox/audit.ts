@@ -1,8 +1,9 @@
-// What our user asked of a sandbox's API server, from its audit log.
+// What our user wrote through an API server, from its audit log.
 import { readFileSync } from 'node:fs'
 import { textAt } from '../k8s.ts'
 
-const owner = 'homelab-owner'
+/** In a sandbox the scripts go by this name. */
+const isOwner = (event: unknown) => textAt(event, 'impersonatedUser', 'username') === 'homelab-owner'
 const mutating = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 
 // Questions in the form of a write: they change nothing.
@@ -23,9 +24,13 @@ export interface AuditedWrite {
 /**
  * The writes of the scripts (of all that ran as our user), dry runs and access reviews aside.
  * @param from a position in the log (bytes), from `auditPosition`
+ * @param isOurs whether an event is of our user
  */
-export function ownWrites(auditLog: string, from = 0): AuditedWrite[] {
-  const text = readFileSync(auditLog).subarray(from).toString()
+export function ownWrites(auditLog: string, from = 0, isOurs = isOwner): AuditedWrite[] {
+  const log = readFileSync(auditLog)
+  // Whole lines only: the position, and the end now, may lie in the middle of one that was just being written.
+  const start = from === 0 ? 0 : log.indexOf('\n', from - 1) + 1
+  const text = from > 0 && start === 0 ? '' : log.subarray(start, log.lastIndexOf('\n') + 1).toString()
   return text
     .split('\n')
     .filter(line => line !== '')
@@ -33,9 +38,8 @@ export function ownWrites(auditLog: string, from = 0): AuditedWrite[] {
       const event: unknown = JSON.parse(line)
       const verb = textAt(event, 'verb') ?? ''
       const resource = textAt(event, 'objectRef', 'resource') ?? ''
-      const ours = textAt(event, 'impersonatedUser', 'username') === owner
       if (
-        !ours ||
+        !isOurs(event) ||
         !mutating.has(verb) ||
         questions.has(resource) ||
         /[?&]dryRun=/.test(textAt(event, 'requestURI') ?? '')

@@ -136,7 +136,11 @@ async function race(contender: Contender): Promise<number> {
         async chart =>
           [
             chart,
-            await findChart(chart, { helm: sandbox.programs.helm, source: 'stand-in', packaged: sandbox.charts }),
+            await findChart(chart, {
+              helm: sandbox.programs.helm,
+              source: 'stand-in',
+              packaged: async () => sandbox.charts,
+            }),
           ] as const,
       ),
     )

@@ -6,6 +6,7 @@ import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
 import { paint, print, seconds } from '../output.ts'
+import { claims } from '../proof.ts'
 import { root } from '../root.ts'
 import type { Verdict, Worth } from '../verdict.ts'
 import { auditPosition, ownWrites } from './audit.ts'
@@ -36,7 +37,7 @@ export async function rehearse(options: {
   try {
     const first = await bootstrap(sandbox, options)
     if (first.code !== exit.done) {
-      say('  to look at what is there: make rehearse KEEP=1 leaves the sandbox up')
+      if (first.code === exit.failed) say('  to look at what is there: make rehearse KEEP=1 leaves the sandbox up')
       return first.code
     }
     say('\nThe same again: what does a second run write?')
@@ -61,6 +62,7 @@ export async function rehearse(options: {
           event: 'rehearsal',
           verdicts,
           standIns: first.standIns,
+          imitations: first.imitations,
           kubernetes: version,
           firstRun: first.milliseconds,
           secondRun: second.milliseconds,
@@ -91,6 +93,16 @@ function verdict(holds: boolean, check: string): Judged {
   return { step: 'rehearsal', check, worth: holds ? 'proven' : 'not so' }
 }
 
+/** What the whole of a rehearsal cannot show, from the table that the cluster suite works through. */
+function onlyOnANode(): { check: string }[] {
+  return claims.filter(one => one.sandbox === 'not measurable here').map(one => ({ check: one.what }))
+}
+
+const nothing: Omit<Summary, 'code'> = {
+  ...{ event: 'summary', plan: false, changes: 0, milliseconds: 0 },
+  ...{ verdicts: [], standIns: [], imitations: [], problems: {} },
+}
+
 /** The real script, as an owner would start it; its output goes to the same terminal. */
 function bootstrap(sandbox: Sandbox, options: { json: boolean; debug: boolean; quiet?: boolean }): Promise<Summary> {
   const child = spawn(
@@ -111,6 +123,8 @@ function bootstrap(sandbox: Sandbox, options: { json: boolean; debug: boolean; q
       try {
         resolve({ ...(JSON.parse(text) as Summary), code: code ?? exit.failed })
       } catch {
+        // Refused before its first write: it has said why, and there is nothing to account for.
+        if (code === exit.usage || code === exit.refused) return resolve({ ...nothing, code })
         reject(
           new HomelabError({
             what: 'the bootstrap ended without its account',
@@ -139,11 +153,11 @@ function report(facts: {
   const rows: [Judged['worth'], string, string][] = [
     ['not so', '✗', 'not so'],
     ['proven', '✓', 'proven: seen for real, on a real API server and real controllers'],
-    ['assumed', '·', 'assumed: filled in by the sandbox, since its pods are fake'],
-    ['not measurable here', '?', 'not measurable here: needs your network and your nodes'],
+    ['assumed', '·', 'assumed: filled in by the sandbox, since its pods are fake, or by an imitation'],
+    ['not measurable here', '?', 'not measurable here: needs a network and nodes (make test-cluster shows most of it)'],
   ]
   for (const [worth, mark, title] of rows) {
-    const found = of(worth)
+    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode() : [])]
     if (!found.length) continue
     print(`\n${found.length} ${title}`)
     for (const one of found)
@@ -159,5 +173,5 @@ function report(facts: {
       `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,
     )
   print('next: your own cluster: make plan, once .env is there (README)')
-  print(first.standIns.length ? standInLine(first.standIns) : 'All charts were the real ones.')
+  print(first.standIns.length ? standInLine(first.standIns, first.imitations) : 'All charts were the real ones.')
 }

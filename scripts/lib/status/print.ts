@@ -1,6 +1,6 @@
 // A summary for people (80 columns) or programs (JSON).
 
-import { paint, print } from '../output.ts'
+import { paint, print, wrap } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 import type { Row } from './summary.ts'
@@ -88,16 +88,4 @@ function linesOf(row: Row, site: Site): string[] {
 function until(iso: string): string {
   const days = Math.floor((Date.parse(iso) - Date.now()) / 86_400_000)
   return days < 2 ? `${iso.slice(0, 16).replace('T', ' ')} UTC` : `${iso.slice(0, 10)} (${days} days)`
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
 }

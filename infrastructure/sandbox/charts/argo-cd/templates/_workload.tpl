@@ -27,3 +27,49 @@ runAsNonRoot: true
 capabilities: { drop: [ALL] }
 seccompProfile: { type: RuntimeDefault }
 {{- end }}
+
+{{- define "patience" -}}
+initialDelaySeconds: 10
+periodSeconds: 10
+timeoutSeconds: 1
+successThreshold: 1
+failureThreshold: 3
+{{- end }}
+
+{{- /* What the programs are told. Whatever type a value has, they are told a text. */}}
+{{- define "cmd-params" -}}
+{{- $defaults := dict "repo.server" "argocd-repo-server:8081" "redis.server" "argocd-redis:6379" "server.repo.server.strict.tls" "false" }}
+{{- range list "applicationsetcontroller" "controller" "reposerver" "server" }}
+{{- $_ := set $defaults (printf "%s.log.format" .) "text" }}
+{{- $_ := set $defaults (printf "%s.log.level" .) "info" }}
+{{- end }}
+{{- include "texts" (merge (dict) .Values.configs.params $defaults) }}
+{{- end }}
+
+{{- define "cm" -}}
+{{- include "texts" (merge (dict) .Values.configs.cm (dict
+  "url" (printf "https://%s" .Values.global.domain)
+  "application.instanceLabelKey" "argocd.argoproj.io/instance"
+  "timeout.reconciliation" "180s"
+  "timeout.reconciliation.jitter" "60s"
+  "timeout.hard.reconciliation" "0s"
+  "resource.exclusions" (include "unwatched" .))) }}
+{{- end }}
+
+{{- define "texts" -}}
+{{- range $key, $value := . }}
+{{ $key }}: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Kinds that change all the time and that nobody keeps in Git. */}}
+{{- define "unwatched" -}}
+- apiGroups: ['', discovery.k8s.io]
+  kinds: [Endpoints, EndpointSlice]
+- apiGroups: [coordination.k8s.io]
+  kinds: [Lease]
+- apiGroups: [authentication.k8s.io, authorization.k8s.io]
+  kinds: ['*']
+- apiGroups: [cert-manager.io, certificates.k8s.io]
+  kinds: [CertificateRequest, CertificateSigningRequest]
+{{- end }}

@@ -1,0 +1,27 @@
+// All checks, in the order in which they are shown.
+import { capacity } from './capacity.ts'
+import type { Check } from './check.ts'
+import { distribution } from './distribution.ts'
+import { identity } from './identity.ts'
+import { leftovers } from './leftovers.ts'
+import { network } from './network.ts'
+import { nodes } from './nodes.ts'
+import { owners } from './owners.ts'
+import { addressPool } from './pool.ts'
+import { storage } from './storage.ts'
+import { tools } from './tools.ts'
+import { versions } from './versions.ts'
+
+export const checks: readonly Check[] = [
+  ...tools,
+  ...identity,
+  ...nodes,
+  capacity,
+  ...versions,
+  ...addressPool,
+  ...distribution,
+  ...network,
+  ...storage,
+  ...owners,
+  ...leftovers,
+]

@@ -1,0 +1,86 @@
+// Versions of Kubernetes against what a chart asks for, and against each other.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { parse } from 'yaml'
+import { textAt } from '../k8s.ts'
+
+/**
+ * The `kubeVersion` of a chart's own Chart.yaml, or undefined when it states none.
+ * @param path the archive or the folder
+ */
+export function kubeVersionOf(path: string): string | undefined {
+  const text = path.endsWith('.tgz')
+    ? chartFile(gunzipSync(readFileSync(path)))
+    : readFileSync(join(path, 'Chart.yaml'), 'utf8')
+  return textAt(parse(text), 'kubeVersion')
+}
+
+/** NAME/Chart.yaml of a tar: a header of 512 bytes (name, size in octal at 124), then the file, padded to 512. */
+function chartFile(tar: Buffer): string {
+  for (let at = 0; at + 512 <= tar.length; ) {
+    const field = (from: number, length: number) =>
+      tar
+        .subarray(at + from, at + from + length)
+        .toString()
+        .replace(/\0.*$/s, '')
+    const size = Number.parseInt(field(124, 12), 8) || 0
+    if (/^[^/]+\/Chart\.yaml$/.test(field(0, 100))) return tar.subarray(at + 512, at + 512 + size).toString()
+    at += 512 + Math.ceil(size / 512) * 512
+  }
+  throw new Error('the archive has no Chart.yaml')
+}
+
+interface Version {
+  numbers: readonly [number, number, number]
+  pre: string | undefined
+}
+
+/** `v1.36.3+k3s1`: what follows the plus does not count (https://semver.org/#spec-item-10). */
+function parseVersion(text: string): Version | undefined {
+  const match = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([\w.-]+))?(?:\+.*)?$/.exec(text.trim())
+  if (!match) return undefined
+  return { numbers: [Number(match[1]), Number(match[2] ?? 0), Number(match[3] ?? 0)], pre: match[4] }
+}
+
+function compare(a: Version, b: Version): number {
+  for (const i of [0, 1, 2] as const) if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] - b.numbers[i]
+  if (a.pre === b.pre) return 0
+  if (a.pre === undefined || b.pre === '0') return 1
+  if (b.pre === undefined || a.pre === '0') return -1
+  return a.pre < b.pre ? -1 : 1
+}
+
+/**
+ * Whether a version meets a chart's constraint, as Helm judges it: comparisons joined by a blank or a comma, alternatives
+ * by `||`; a pre-release meets only comparisons that have one (`>=1.25.0-0`).
+ * @returns undefined when either is written in a way that is not understood here; Helm itself will say
+ */
+export function meets(version: string, constraint: string): boolean | undefined {
+  const have = parseVersion(version)
+  if (!have) return undefined
+  const alternatives = constraint.split('||').map(part => part.replace(/([<>=])\s+(?=[\dv])/g, '$1').trim())
+  let fits = false
+  for (const alternative of alternatives) {
+    const verdicts = alternative.split(/[\s,]+/).map(text => {
+      const [, operator = '', rest = ''] = /^(>=|<=|>|<|=)(.+)$/.exec(text) ?? []
+      const wanted = operator === '' ? undefined : parseVersion(rest)
+      if (!wanted) return undefined
+      if (have.pre !== undefined && wanted.pre === undefined) return false
+      const order = compare(have, wanted)
+      return operator === '='
+        ? order === 0
+        : operator.startsWith('>')
+          ? order > 0 || (order === 0 && operator === '>=')
+          : order < 0 || (order === 0 && operator === '<=')
+    })
+    if (verdicts.includes(undefined)) return undefined
+    if (verdicts.every(Boolean)) fits = true
+  }
+  return fits
+}
+
+/** The minor version: 36 of `v1.36.3+k3s1`. */
+export function minorOf(version: string): number | undefined {
+  return parseVersion(version)?.numbers[1]
+}

@@ -1,0 +1,173 @@
+// Takes steps off the cluster, the last one first: shows what goes and what stays, asks, and leaves nothing that blocks.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { describe, type Values } from '../command.ts'
+import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { createReporter, paint, print, seconds } from '../output.ts'
+import { root } from '../root.ts'
+import { Run } from '../run.ts'
+import { pasteable, refuseOther, writableSite } from '../site/choose.ts'
+import type { Step } from '../step.ts'
+import { judgeRef } from '../wait.ts'
+import { planRemoval, type Removal, sizeOf } from './plan.ts'
+import { type Belongings, belongingsOf } from './recording.ts'
+import { remove } from './remove.ts'
+
+/**
+ * @param steps those that go; the others stay
+ * @returns the exit code
+ * @throws HomelabError exit 2 when it is not confirmed or would take what nobody has asked for, 3 on another cluster
+ */
+export async function uninstallSteps(steps: readonly Step[], values: Values): Promise<number> {
+  const { site } = await writableSite(values)
+  const json = values.json === true
+  const run = new Run(
+    site,
+    createReporter({ json, plan: false, ...(values.debug ? { live: false } : {}) }),
+    true,
+    steps,
+  )
+  const started = Date.now()
+  try {
+    refuseOther(site, (await run.cluster.find('namespace/kube-system'))?.metadata.uid)
+    const all = await Promise.all([...steps].reverse().map(step => belongingsOf(run, step)))
+    const also = { data: values['delete-data'] === true, crds: values['delete-crds'] === true }
+    const removals = await planRemoval(run, all, also)
+    throwProblems(removals.flatMap(removal => removal.problems))
+    const going = removals.filter(isThere)
+    if (!json || values.plan) show(removals, await dependents(run, all), json)
+    if (!going.length || values.plan) return exit.done
+    await confirm(run, values)
+    const failed = await removeAll(run, going)
+    print(
+      json
+        ? JSON.stringify({ event: 'summary', code: failed ? 1 : 0, removed: going.map(one => one.belongings.step.id) })
+        : `\n${failed ? `${paint('red', '✗')} not finished: mend the cause and run the same command again` : `${paint('green', '✓')} gone`} in ${seconds(Date.now() - started)}`,
+    )
+    return failed ? exit.failed : exit.done
+  } finally {
+    await run.cluster.close()
+  }
+}
+
+async function removeAll(run: Run, going: readonly Removal[]): Promise<boolean> {
+  const { reporter } = run
+  reporter.begin(going.map(({ belongings }) => belongings.step))
+  const failures = new Map<string, HomelabError>()
+  const attempt = async (removal: Removal, action: () => Promise<void>): Promise<void> => {
+    const { id } = removal.belongings.step
+    try {
+      await action()
+    } catch (thrown) {
+      if (!(thrown instanceof HomelabError)) throw thrown
+      failures.set(id, thrown)
+      reporter.state(id, 'failed', thrown.what)
+    }
+  }
+  const waits: Promise<void>[] = []
+  for (const removal of going) {
+    const { id } = removal.belongings.step
+    const [failed] = failures.keys()
+    if (failed) {
+      reporter.state(id, 'blocked', `${failed} is not gone`)
+      continue
+    }
+    reporter.state(id, 'running')
+    await attempt(removal, async () => {
+      const seeItGone = await remove(run, removal)
+      waits.push(attempt(removal, () => seeItGone().then(() => reporter.state(id, 'done', summary(removal)))))
+    })
+  }
+  await Promise.all(waits)
+  reporter.end()
+  for (const [id, { what, why, fix }] of failures)
+    print(
+      `\n${describe({ what: `${id}: ${what}`, ...(why ? { why } : {}), ...(fix ? { fix: pasteable(fix, run.site) } : {}) })}`,
+    )
+  return failures.size > 0
+}
+
+function isThere({ releases, objects, crds, namespaces, volumes }: Removal): boolean {
+  return releases.length + objects.length + crds.length + namespaces.length + volumes.length > 0
+}
+
+/** `release traefik (14 objects), 8 of ours, 10 CRDs, namespace traefik` */
+function summary({ releases, objects, crds, custom, namespaces, volumes }: Removal): string {
+  const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`
+  return [
+    ...releases.map(one => `release ${one.name} (${plural(one.objects, 'object')})`),
+    ...(objects.length ? [`${plural(objects.length, 'object')} of ours`] : []),
+    ...(crds.length ? [`${plural(crds.length, 'CRD')} with ${plural(custom.length, 'object')}`] : []),
+    ...(volumes.length ? [`${plural(volumes.length, 'volume')} (${volumes.map(sizeOf).join(', ')})`] : []),
+    ...namespaces.map(name => `namespace ${name}`),
+  ].join(', ')
+}
+
+/** Steps that stay although they need one that goes. */
+async function dependents(run: Run, all: readonly Belongings[]): Promise<string[]> {
+  const going = all.map(({ step }) => step.id)
+  const scripts = readdirSync(join(root, 'bootstrap')).filter(file => /^\d\d-.*\.ts$/.test(file))
+  const rest = scripts.filter(file => !going.includes(file.replace('.ts', '')))
+  const lines = await Promise.all(
+    rest.map(async file => {
+      const { default: step } = (await import(join(root, 'bootstrap', file))) as { default: Step }
+      const { needs } = await belongingsOf(run, step)
+      const missed = needs.filter(need => going.includes(need))
+      if (!missed.length || (await judgeRef(run.cluster, step.ready)).state === 'missing') return []
+      return [`${step.id} stays, and needs ${missed.join(' and ')}`]
+    }),
+  )
+  return lines.flat()
+}
+
+function show(removals: readonly Removal[], notices: readonly string[], json: boolean): void {
+  if (json) {
+    print(
+      JSON.stringify({
+        event: 'plan',
+        notices,
+        steps: removals.map(one => ({
+          step: one.belongings.step.id,
+          goes: isThere(one) ? summary(one) : '',
+          stays: one.stays,
+        })),
+      }),
+    )
+    return
+  }
+  for (const removal of removals) {
+    const { id, title } = removal.belongings.step
+    const head = `${id.slice(0, 2)} ${title}`.padEnd(18)
+    print(
+      `${paint('red', isThere(removal) ? '-' : ' ')} ${head} ${isThere(removal) ? summary(removal) : 'nothing is there'}`,
+    )
+    for (const line of removal.stays) print(`${' '.repeat(21)}${paint('green', 'stays')}  ${line}`)
+  }
+  for (const line of notices) print(`${paint('yellow', '!')} ${line}`)
+}
+
+/** The cluster's name is typed, not a letter: it is what one should have read. */
+async function confirm(run: Run, values: Values): Promise<void> {
+  const { site } = run
+  if (site.sandbox) return
+  const [nodes, system] = await Promise.all([run.cluster.list('nodes'), run.cluster.find('namespace/kube-system')])
+  const about = `${site.context}: ${nodes.length} node${nodes.length === 1 ? '' : 's'} (${nodes.map(node => node.metadata.name).join(', ')}), UID ${system?.metadata.uid}`
+  const refused = (what: string) =>
+    new HomelabError({
+      what,
+      why: `the cluster is ${about}`,
+      fix: `the same command with --confirm ${site.context}`,
+      code: exit.usage,
+    })
+  if (values.confirm !== undefined) {
+    if (values.confirm === site.context) return
+    throw refused(`--confirm ${values.confirm} is not the name of this cluster: nothing was touched`)
+  }
+  if (!process.stdin.isTTY || values.json) throw refused('an uninstall asks first, and nobody is here to answer')
+  print(`\nThe cluster is ${paint('bold', about)}`)
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question(`Type its name (${site.context}) to take this away: `)
+  terminal.close()
+  if (answer.trim() !== site.context) throw refused('not confirmed: nothing was touched')
+}

@@ -1,0 +1,415 @@
+// The platform on a real cluster, as its owner would meet it: installed, used, broken, mended, taken off, installed again.
+import assert from 'node:assert/strict'
+import { execFile, execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { promisify } from 'node:util'
+import { Cluster } from '../../scripts/lib/cluster.ts'
+import { readManifest } from '../../scripts/lib/fill.ts'
+import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
+import { outside, type Seen } from '../../scripts/lib/outside/outside.ts'
+import { type ClaimId, claims, sentence } from '../../scripts/lib/proof.ts'
+import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
+import { formatAddress, parseRange } from '../../scripts/lib/site/network.ts'
+import { domain, manifests, Owner, type Told } from './owner.ts'
+import { findTarget, type Target } from './target.ts'
+
+const found = findTarget()
+if (typeof found === 'string') test('the platform on a real cluster', t => t.skip(found))
+else story(found)
+
+function story(target: Target): void {
+  const owner = new Owner(target)
+  const cluster = new Cluster(target)
+  const look = outside({})
+  const [traefik, ...adguard] = addresses(target.pool)
+  const shown = new Set<ClaimId>()
+
+  after(async () => {
+    await cluster.close()
+    owner.end()
+    target.end()
+  })
+
+  /** A test that shows a claim of the table. Later ones need the earlier, so after a failure the rest is not begun. */
+  let broken = ''
+  const show = (id: ClaimId, body: () => Promise<void>) =>
+    test(sentence(id), async t => {
+      if (broken) return t.skip(`"${broken}" failed before`)
+      broken = sentence(id)
+      await body()
+      broken = ''
+      shown.add(id)
+    })
+
+  const run = async (file: string, args: readonly string[] = [], env: Record<string, string> = {}) => {
+    const told = await owner.run(file, ['--json', ...args], env)
+    assert.equal(told.code, 0, tellingOf(told))
+    return told
+  }
+  const ca = async () => {
+    const data = (await cluster.find('secret/cert-manager/internal-ca'))?.data as Record<string, string> | undefined
+    return Buffer.from(data?.['tls.crt'] ?? '', 'base64').toString()
+  }
+  const page = async (name: string, path: string, text: string): Promise<Seen> =>
+    look.httpCheck({ url: `https://${name}.${domain}${path}`, address: traefik, ca: await ca(), expectBody: text })
+  const resolves = (address: string, protocol: 'udp' | 'tcp', name = 'argocd') =>
+    look.resolveName(`${name}.${domain}`, { address, protocol }, { expect: traefik, timeout: 2000 })
+  const serves = () =>
+    eventually('every host answers', 90, async () => {
+      const told = await owner.run('scripts/test-ingress.ts', ['--json'])
+      return told.code === 0 ? undefined : tellingOf(told)
+    })
+
+  show('install', async () => {
+    const left = (await cluster.list('namespaces')).map(one => one.metadata.name).filter(name => ours.includes(name))
+    assert.deepEqual(left, [], 'this is not a bare cluster: the suite takes only one that it cannot harm')
+    await owner.kubectl(['apply', '-f', join(manifests, 'git-server.yaml')])
+    const started = Date.now()
+    const pushed = eventually('the Git server takes a branch', 180, () => failing(owner.push()))
+    const firstPage = eventually('the first page over HTTPS', 900, async () => {
+      const seen = await look.httpCheck({
+        url: `https://adguard.${domain}/`,
+        address: traefik,
+        ca: await ca(),
+      })
+      return seen.status && seen.status < 404 ? undefined : seen.cause
+    }).then(() => Date.now() - started)
+    const [told] = await Promise.all([run('bootstrap/bootstrap-all.ts', ['--yes']), pushed])
+    const milliseconds = await firstPage
+    console.log(`# the first page after ${milliseconds} ms, everything after ${told.milliseconds} ms`)
+    if (target.kind === 'node') assert.equal(milliseconds <= 60_000, true, `the first page took ${milliseconds} ms`)
+    const doubtful = told.summary?.verdicts.filter(one => one.worth !== 'proven' && one.step !== '06-rancher')
+    assert.deepEqual(doubtful, [])
+  })
+
+  show('first-page', async () => {
+    const file = join(owner.folder, 'ca.crt')
+    await owner.run('scripts/trust-ca.ts', ['--out', file])
+    const { addresses: answer } = await resolves(adguard[0] ?? '', 'udp')
+    const host = `argocd.${domain}`
+    const { stdout } = await promisify(execFile)('curl', [
+      ...['--silent', '--show-error', '--fail', '--max-time', '10', '--cacert', file],
+      ...['--resolve', `${host}:443:${answer[0]}`, `https://${host}/healthz`],
+    ])
+    assert.match(stdout, /ok/)
+  })
+
+  show('git-sync', async () => {
+    const synced = async () => {
+      const apps = await Promise.all(['homelab', 'welcome'].map(name => cluster.find(`application/argocd/${name}`)))
+      const states = apps.map(
+        app => `${textAt(app, 'status', 'sync', 'status')} ${textAt(app, 'status', 'health', 'status')}`,
+      )
+      return states.every(state => state === 'Synced Healthy') ? undefined : states.join(', ')
+    }
+    const refresh = () =>
+      owner.kubectl([
+        'annotate',
+        'applications',
+        '--all',
+        '-n',
+        'argocd',
+        'argocd.argoproj.io/refresh=normal',
+        '--overwrite',
+      ])
+    await refresh()
+    await eventually('the applications are synced', 120, synced)
+
+    const text = `changed at ${Date.now()}`
+    owner.edit('gitops/apps/welcome/index.html', html => html.replace('</body>', `<p>${text}</p></body>`))
+    owner.commit('a line on the welcome page')
+    await owner.push()
+    await refresh()
+    await eventually('the commit is on the page', 120, async () => (await page('home', '/', text)).cause)
+
+    await owner.kubectl(['scale', 'deployment/welcome', '-n', 'welcome', '--replicas=3'])
+    await eventually('the change by hand is undone', 120, async () => {
+      const spec = (await cluster.find('deployment/welcome/welcome'))?.spec as { replicas: number }
+      return spec.replicas === 1 ? undefined : `${spec.replicas} replicas`
+    })
+  })
+
+  show('hosts', async () => {
+    await cluster.apply(more(5), { manager: 'kubectl' })
+    await serves()
+    const told = await run('scripts/test-ingress.ts')
+    const { hosts, milliseconds } = JSON.parse(told.stdout) as { hosts: unknown[]; milliseconds: number }
+    console.log(`# ${hosts.length} hosts in ${milliseconds} ms`)
+    assert.equal(hosts.length >= 10, true, `${hosts.length} hosts`)
+    assert.equal(milliseconds <= 3000, true, `${milliseconds} ms for ${hosts.length} hosts`)
+  })
+
+  const secondRun = async () => {
+    const { audit } = target
+    const position = audit ? auditPosition(audit.log) : 0
+    const told = await run('bootstrap/bootstrap-all.ts')
+    assert.equal(told.summary?.changes, 0, tellingOf(told))
+    if (!audit) return console.log('# no audit log to be read here: the run itself counts no change')
+    // The lab's network policies run under the same name.
+    const isOurs = (event: unknown) =>
+      textAt(event, 'user', 'username') === audit.user && !/kube-router/.test(textAt(event, 'userAgent') ?? '')
+    assert.deepEqual(ownWrites(audit.log, position, isOurs), [])
+  }
+
+  show('second-run', secondRun)
+
+  show('pods', async () => {
+    const pods = (await cluster.list('pods')).filter(pod => ours.includes(pod.metadata.namespace ?? ''))
+    const restarted = pods.filter(pod => /"restartCount":[1-9]/.test(JSON.stringify(pod.status)))
+    assert.deepEqual(restarted.map(nameOf), [], 'containers that had to be started again')
+    assert.equal(pods.length >= 14, true, pods.map(nameOf).join(', '))
+  })
+
+  show('volume', async () => {
+    const token = `written ${Date.now()}`
+    const pod = async (name: string, command: string) => {
+      const objects = readManifest(join(manifests, 'pods.yaml'), { name, command })
+      await cluster.apply(objects, { manager: 'kubectl' })
+      await eventually(`pod ${name} ends`, 60, async () => {
+        const phase = textAt((await cluster.find(`pod/suite/${name}`))?.status, 'phase')
+        return phase === 'Succeeded' ? undefined : phase
+      })
+      const said = await owner.kubectl(['logs', '-n', 'suite', name])
+      await owner.kubectl(['delete', 'pod', '-n', 'suite', name, '--wait'])
+      return said.trim()
+    }
+    await pod('writer', `echo ${token} > /data/token`)
+    assert.equal(await pod('reader', 'cat /data/token'), token)
+  })
+
+  show('reissue', async () => {
+    const serial = async () =>
+      (await look.tlsCheck({ address: traefik, port: 443, servername: `argocd.${domain}`, ca: await ca() })).certificate
+        ?.fingerprint
+    const before = await serial()
+    await owner.kubectl(['delete', 'secret', '-n', 'traefik', 'wildcard'])
+    await eventually('another certificate is shown, and trusted', 60, async () => {
+      const now = await serial()
+      return now !== before && (await page('argocd', '/healthz', 'ok')).ok ? undefined : 'still the old one'
+    })
+  })
+
+  show('arp', async () => {
+    const speaker = ['-n', 'metallb-system', 'daemonset/metallb-speaker', '--type=json', '-p']
+    const patch = (change: object) => owner.kubectl(['patch', ...speaker, JSON.stringify([change])])
+    const forget = () => execFileSync('ip', ['neigh', 'flush', 'to', traefik])
+    const path = '/spec/template/spec/nodeSelector/suite'
+    await patch({ op: 'add', path, value: 'nowhere' })
+    await eventually('without a speaker nobody answers', 60, async () => {
+      forget()
+      const seen = await look.tcpConnect(traefik, 443, { timeout: 1500 })
+      return seen.ok ? 'it still answers' : undefined
+    })
+    await patch({ op: 'remove', path })
+    await eventually(
+      'with the speaker it answers again',
+      60,
+      async () => (await page('argocd', '/healthz', 'ok')).cause,
+    )
+  })
+
+  show('dns-drain', async () => {
+    const node = textAt((await cluster.find('pod/adguard/adguard-0'))?.spec, 'nodeName') ?? ''
+    const [first = '', second = ''] = adguard
+    const drain = ['drain', node, '--pod-selector=statefulset.kubernetes.io/pod-name=adguard-0']
+    await owner.kubectl([...drain, '--delete-emptydir-data', '--timeout=60s'])
+    try {
+      for (const protocol of ['udp', 'tcp'] as const) {
+        assert.equal((await resolves(second, protocol)).cause, undefined)
+        assert.equal((await resolves(first, protocol)).ok, false, 'the drained one still answers')
+      }
+    } finally {
+      await owner.kubectl(['uncordon', node])
+    }
+    await eventually('both answer again', 60, async () => (await resolves(first, 'udp')).cause)
+  })
+
+  const remember = async () => {
+    const secret = (await cluster.find('secret/adguard/adguard-admin'))?.data as Record<string, string>
+    const password = Buffer.from(secret.password ?? '', 'base64').toString()
+    await cluster.forward('adguard', 'adguard-0', 3000, async port => {
+      const answer = await fetch(`http://127.0.0.1:${port}/control/rewrite/add`, {
+        method: 'POST',
+        headers: {
+          authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`,
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({ domain: 'printer.house', answer: '10.9.9.9' }),
+      })
+      assert.equal(answer.status, 200, await answer.text())
+    })
+  }
+  /** A name that the owner has entered in AdGuard's own pages: it lives on its volume and nowhere else. */
+  const remembers = () =>
+    eventually("AdGuard has the owner's own entry", 60, async () => {
+      const server = { address: adguard[0] ?? '', protocol: 'udp' } as const
+      return (await look.resolveName('printer.house', server, { expect: '10.9.9.9', timeout: 2000 })).cause
+    })
+
+  show('kill', async () => {
+    await remember()
+    const pods = (await cluster.list('pods')).filter(pod => ours.includes(pod.metadata.namespace ?? ''))
+    const one = new Map(pods.map(pod => [componentOf(pod), pod]))
+    await Promise.all(
+      [...one.values()].map(pod =>
+        owner.kubectl([
+          'delete',
+          'pod',
+          '-n',
+          pod.metadata.namespace ?? '',
+          pod.metadata.name,
+          '--grace-period=0',
+          '--force',
+        ]),
+      ),
+    )
+    await run('bootstrap/bootstrap-all.ts')
+    await serves()
+  })
+
+  show('restart', async () => {
+    const all = [...ours, 'welcome']
+    await Promise.all(all.map(namespace => owner.kubectl(['delete', 'pods', '--all', '-n', namespace, '--wait=false'])))
+    await owner.kubectl(['delete', 'pods', '-n', 'kube-system', '-l', 'k8s-app=kube-dns', '--wait=false'])
+    await run('bootstrap/bootstrap-all.ts')
+    await serves()
+    await remembers()
+  })
+
+  show('plan-clean', async () => {
+    const told = await run('bootstrap/bootstrap-all.ts', ['--plan'])
+    assert.equal(told.summary?.changes, 0, tellingOf(told))
+    const status = await run('scripts/status.ts')
+    assert.equal((JSON.parse(status.stdout) as { well: boolean }).well, true, status.stdout)
+  })
+
+  show('broken', async () => {
+    const file = 'infrastructure/platform/adguard/statefulset.yaml'
+    const flaws: [string, (text: string) => string, RegExp][] = [
+      [
+        'wrong secret key',
+        text => text.replace('key: passwordHash', 'key: passwordhash'),
+        /adguard-admin.*passwordhash|passwordhash.*adguard-admin/,
+      ],
+      [
+        'missing capability',
+        text => text.replaceAll(/^ *add: \[NET_BIND_SERVICE\]\n/gm, ''),
+        /operation not permitted|permission denied/i,
+      ],
+      ['wrong port', text => text.replace('tcpSocket: { port: dns-tcp }', 'tcpSocket: { port: 5454 }'), /5454/],
+    ]
+    for (const [name, change, named] of flaws) {
+      owner.restore(file)
+      owner.edit(file, change)
+      const told = await owner.run('bootstrap/03-adguard.ts', ['--json'], { HOMELAB_PATIENCE: '20' })
+      assert.equal(told.code, 1, `${name}: ${tellingOf(told)}`)
+      const problem = told.summary?.problems['03-adguard']
+      assert.match(`${problem?.what} ${problem?.why}`, named, name)
+      assert.match(`${problem?.what} ${problem?.why}`, /adguard/, name)
+      console.log(`# ${name}: ${problem?.why}`)
+    }
+    owner.restore(file)
+    await run('bootstrap/03-adguard.ts')
+  })
+
+  show('uninstall', async () => {
+    await cluster.apply(more(5), { manager: 'kubectl' })
+    await run('bootstrap/bootstrap-all.ts', ['--uninstall', '--confirm', target.context])
+    const objects = await cluster.list('namespaces,nodes,persistentvolumeclaims')
+    const ending = objects.filter(one => one.metadata.deletionTimestamp)
+    assert.deepEqual(ending.map(nameOf), [], 'what does not end')
+    const left = objects.filter(one => one.kind === 'Namespace' && ours.includes(one.metadata.name))
+    assert.deepEqual(left.map(one => one.metadata.name).sort(), ['adguard', 'cert-manager'])
+    const claimed = objects.filter(one => one.kind === 'PersistentVolumeClaim' && one.metadata.namespace === 'adguard')
+    assert.equal(claimed.length, 2)
+    await owner.kubectl(['create', 'namespace', 'probe'])
+    await owner.kubectl(['delete', 'namespace', 'probe', '--timeout=60s'])
+  })
+
+  show('reinstall', async () => {
+    await run('bootstrap/bootstrap-all.ts')
+    await serves()
+    await remembers()
+    await secondRun()
+  })
+
+  test('every claim of the table that this cluster can show has been shown', () => {
+    const due = claims.filter(one => one[target.kind] === 'proven' && one.id !== 'images' && one.id !== 'rancher')
+    const missing = due.filter(one => !shown.has(one.id)).map(one => one.id)
+    assert.deepEqual(missing, [])
+  })
+
+  if (target.kind === 'k3s')
+    test('taken off with its data, the cluster is as it was', async () => {
+      await run('bootstrap/bootstrap-all.ts', ['--uninstall', '--delete-data', '--confirm', target.context])
+      await owner.kubectl(['delete', 'namespace', 'welcome', 'git', 'suite', '--timeout=120s'])
+    })
+}
+
+const ours = ['local-path-storage', 'metallb-system', 'adguard', 'traefik', 'cert-manager', 'cattle-system', 'argocd']
+
+/** The fixed addresses: the first of the pool is Traefik's, the next two are AdGuard's. */
+function addresses(pool: string): [string, string, string] {
+  const range = parseRange(pool)
+  if (!('first' in range)) throw new Error(`POOL=${pool} is no range of addresses`)
+  return [formatAddress(range.first), formatAddress(range.first + 1), formatAddress(range.first + 2)]
+}
+
+/** Hosts besides the platform's own, served by the welcome page. */
+function more(count: number): K8sObject[] {
+  return Array.from({ length: count }, (_, i) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: `suite-${i}`, namespace: 'welcome' },
+    spec: {
+      ingressClassName: 'traefik',
+      rules: [
+        {
+          host: `suite-${i}.${domain}`,
+          http: {
+            paths: [
+              { path: '/', pathType: 'Prefix', backend: { service: { name: 'welcome', port: { name: 'http' } } } },
+            ],
+          },
+        },
+      ],
+    },
+  }))
+}
+
+function componentOf(pod: K8sObject): string {
+  const [owner] = pod.metadata.ownerReferences ?? []
+  return `${pod.metadata.namespace}/${owner?.name ?? pod.metadata.name}`
+}
+
+function nameOf(object: K8sObject): string {
+  return `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`
+}
+
+/** What a failed run said, without its hundreds of events. */
+function tellingOf(told: Told): string {
+  const findings = /"findings":(\[.*?\]),"ignored"/.exec(told.stdout)?.[1] // of test-ingress
+  const problems = told.summary
+    ? JSON.stringify(told.summary.problems, null, 1)
+    : (findings ?? told.stdout.slice(-3000))
+  return `exit code ${told.code}\n${problems}\n${told.stderr.slice(-2000)}`
+}
+
+async function failing(attempt: Promise<unknown>): Promise<string | undefined> {
+  return attempt.then(
+    () => undefined,
+    (error: unknown) => String(error),
+  )
+}
+
+/** Looks until there is no complaint any more. @param seconds after which the last complaint is the failure */
+async function eventually(what: string, seconds: number, complaint: () => Promise<string | undefined>): Promise<void> {
+  const deadline = Date.now() + seconds * 1000
+  for (;;) {
+    const said = await complaint()
+    if (said === undefined) return
+    if (Date.now() > deadline) assert.fail(`${what}: not within ${seconds} s. ${said}`)
+    await new Promise(resolve => setTimeout(resolve, 500))
+  }
+}
