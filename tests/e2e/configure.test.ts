@@ -1,7 +1,7 @@
 // make configure as its owner runs it: without a cluster, from flags, by answers, again, and on a file that is there.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { closedPort, kubeconfigOf } from './closed.ts'
@@ -13,7 +13,11 @@ before(async () => {
   tools = await withTools()
   lab = new Lab(await sandboxFor('configure'))
 })
-after(() => lab.end())
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  return lab.end()
+})
+const folders: string[] = []
 
 /** A checkout of an owner who has forked, with a home folder of its own. */
 class Owner {
@@ -21,6 +25,7 @@ class Owner {
   readonly env = join(this.folder, '.env')
 
   constructor() {
+    folders.push(this.folder)
     mkdirSync(join(this.folder, 'home'))
     for (const args of [
       ['init', '-q', '-b', 'main'],

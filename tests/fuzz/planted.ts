@@ -4,17 +4,16 @@ import { join } from 'node:path'
 import type { Place, Target } from './targets.ts'
 
 export const planted = {
-  /** Takes for granted that every line with a colon has something behind it. */
+  /** Reads up to the first NUL, as C does, and takes for granted that there is something before it. */
   throws: (text: string) => {
-    for (const line of text.split('\n'))
-      if (/^\s*[\w.-]+:/.test(line)) (/^\s*[\w.-]+:\s*(\S*)/.exec(line)?.[1]?.at(-1) ?? 'x').trim()
-    const [, tagged] = /!(\w+)/.exec(text) ?? [undefined, 'none']
-    if (text.includes('!!')) (tagged as unknown as { name: { length: number } }).name.length.toFixed()
+    if (text.includes('\0')) (/^[^\0]{9}(\w)/.exec(text.slice(text.indexOf('\0'))) as RegExpExecArray)[1]?.trim()
   },
   /** Goes on until a quote is closed. */
   hangs: (text: string) => {
-    const open = text.split('\n').find(line => /[:=] ?`[^`]*$/.test(line))
-    for (let at = open?.length ?? 0; open !== undefined && open[at] !== '`'; ) at = (at + 1) % 1_000
+    const open = text.split('\n').find(line => /[:=] ?(["'`])(?!.*\1)/.test(line))
+    const quote = /[:=] ?(["'`])/.exec(open ?? '')?.[1] ?? ''
+    for (let at = open?.lastIndexOf(quote) ?? 0; open !== undefined; at = (at + 1) % 5_000)
+      if (open[at + 1] === quote) break
   },
   /** Keeps a copy of what it could not read. */
   writes: (text: string, place: Place) => {

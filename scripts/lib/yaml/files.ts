@@ -12,11 +12,14 @@ const most = 10
 export function problemsOf(file: string, flaws: readonly YamlFlaw[]): Problem[] {
   const more = flaws.length - most
   const problems = flaws.slice(0, most).map(({ line, path = [], problem, fix }) => {
-    const place = shownPath(path)
-    return { what: `${file}${line ? `:${line}` : ''}${place ? ` ${place}` : ''}: ${problem}`, fix }
+    const place = short(shownPath(path))
+    return { what: `${file}${line ? `:${line}` : ''}${place ? ` ${place}` : ''}: ${short(problem)}`, fix }
   })
   return more > 0 ? [...problems, { what: `${file}: and ${more} more`, fix: 'correct the first ones' }] : problems
 }
+
+/** What somebody pasted can be longer than what is wrong with it. */
+const short = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text)
 
 /**
  * The documents of a file.
