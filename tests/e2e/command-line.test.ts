@@ -87,6 +87,23 @@ test('a bad .env is one report of all its problems, each with its line, before a
   assert.doesNotMatch(wrong.stderr, /at .*\.ts:\d+/)
 })
 
+test('a mistake in the YAML that an owner edits is said with its line, before the cluster is asked', async () => {
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
+  writeFileSync(join(folder, 'infrastructure/platform/metallb/values.yaml'), 'crds:\n\tenabled: true\n')
+  writeFileSync(join(folder, 'infrastructure/charts.yaml'), 'metallb:\n  version: latest\n')
+  for (const file of ['bootstrap/bootstrap-all.ts', 'bootstrap/02-metallb.ts']) {
+    const wrong = await script(join(folder, file), ['--plan'], { cwd: folder })
+    assert.equal(wrong.code, 2, wrong.stderr)
+    assert.match(
+      wrong.stderr,
+      /platform\/metallb\/values\.yaml:2: a tab, where YAML wants spaces\n {2}fix {2}indent with spaces/,
+    )
+    assert.match(wrong.stderr, /charts\.yaml:2 metallb\.version: "latest" is not one version/)
+    assert.match(wrong.stderr, /problems, nothing was written/)
+  }
+})
+
 test('a cluster that does not answer is named within seconds', async () => {
   const port = await closedPort()
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)

@@ -14,18 +14,17 @@ import { createAsker, explain, say } from './ask.ts'
 import { readSurroundings } from './machine.ts'
 import { conflicts, rangeOf } from './pool.ts'
 import {
-  answered,
-  type Session,
   settleAddresses,
   settleCertificates,
-  settleCluster,
   settleDomain,
   settleGit,
   settlePlatform,
   takenAddresses,
 } from './questions.ts'
+import { answered, type Session } from './session.ts'
 import { problemsToMend, Settings } from './settings.ts'
 import type { ClusterFacts } from './survey.ts'
+import { settleCluster } from './which-cluster.ts'
 
 /**
  * `make configure`.
