@@ -8,6 +8,7 @@ import { cacheFolder } from './cache.ts'
 import { exit, HomelabError } from './errors.ts'
 import { root } from './root.ts'
 import { run } from './shell.ts'
+import { readPins } from './yaml/check.ts'
 
 export interface Pin {
   version: string
@@ -45,9 +46,12 @@ const ourFiles = (): ChartFiles => ({
   cache: cacheFolder('charts'),
 })
 
-/** The pinned charts by name, from infrastructure/charts.yaml. */
+/**
+ * The pinned charts by name, from infrastructure/charts.yaml.
+ * @throws HomelabError (exit 2) with file and line of what is wrong in it
+ */
 export function pins(file = ourFiles().pins): Record<string, Pin> {
-  return parse(readFileSync(file, 'utf8')) as Record<string, Pin>
+  return readPins(file) as Record<string, Pin>
 }
 
 /**

@@ -17,6 +17,7 @@ import type { Step } from './step.ts'
 import { createVerbs, Skipped } from './verbs.ts'
 import type { Verdict } from './verdict.ts'
 import { judgeRef, Snapshots } from './wait.ts'
+import { refuseBadYaml } from './yaml/check.ts'
 
 interface Gate {
   open: Promise<void>
@@ -165,6 +166,7 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
   const plan = values.plan === true
   const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
   const run = new Run(site, reporter, plan, steps)
+  refuseBadYaml(root, run.vars)
   try {
     return await carryOut(run, steps, values, notices)
   } finally {

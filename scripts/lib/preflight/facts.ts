@@ -2,7 +2,7 @@
 // and dry runs are questions in the form of a write.
 import type { Chart } from '../charts.ts'
 import type { Cluster } from '../cluster.ts'
-import { HomelabError } from '../errors.ts'
+import { exit, HomelabError } from '../errors.ts'
 import { oneLine } from '../health/judged.ts'
 import { Snapshot } from '../health/snapshot.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
@@ -114,7 +114,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
   const version = await cluster.raw('/version').catch(async (error: unknown) => {
     if (!(error instanceof HomelabError) || site.sandbox) throw error
     const others = accessProblems(await readAccess(site.kubeconfig, site.context), Date.now())
-    throw new HomelabError({ ...error, others })
+    throw new HomelabError({ ...error, others, code: exit.usage }) // nothing was written
   })
   const unread = new Map<string, string>()
   const list = async (kind: string, name: string): Promise<K8sObject[]> => {
