@@ -194,7 +194,7 @@ function story(target: Target): void {
   /** What this machine remembers of the address is no proof that anybody still answers. */
   const forget = () => execFileSync('ip', ['neigh', 'flush', 'to', traefik])
 
-  show('arp', async () => {
+  const arp = async () => {
     const speaker = ['-n', 'metallb-system', 'daemonset/metallb-speaker', '--type=json', '-p']
     const patch = (change: object) => owner.kubectl(['patch', ...speaker, JSON.stringify([change])])
     const path = '/spec/template/spec/nodeSelector/suite'
@@ -210,7 +210,8 @@ function story(target: Target): void {
       60,
       async () => (await page('argocd', '/healthz', 'ok')).cause,
     )
-  })
+  }
+  if (target.arp) show('arp', arp)
 
   show('dns-drain', async () => {
     const node = textAt((await cluster.find('pod/adguard/adguard-0'))?.spec, 'nodeName') ?? ''
