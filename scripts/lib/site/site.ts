@@ -35,6 +35,8 @@ export interface Site {
   rancher: boolean
   storagePath: string
   timezone: string
+  /** A folder (absolute) or an address that has the charts. */
+  chartsMirror?: string
   git: git.GitSource
   /** Only in a rehearsal. */
   sandbox?: Sandbox
@@ -123,13 +125,17 @@ export async function loadSite(options: LoadOptions = {}): Promise<{ site: Site;
   throwProblems(describeProblems(name, sources, found))
 
   const values = draft.values as Values // nothing was wrong, so what is required is there
-  const site = build(values, { environment, file: name, kubeconfig, git: source.git }, overrides)
+  const mirror = values.CHARTS_MIRROR
+  const mirrorBase = sources.get('CHARTS_MIRROR')?.line === 0 ? process.cwd() : top
+  const chartsMirror = mirror === undefined || mirror.includes('://') ? mirror : fromHome(mirror, mirrorBase, home)
+  const known = { environment, file: name, kubeconfig, git: source.git }
+  const site = build(values, { ...known, ...(chartsMirror === undefined ? {} : { chartsMirror }) }, overrides)
   return { site, notices: [...file.notices, ...notices, ...siteNotices(values), ...source.notices] }
 }
 
 function build(
   values: Values,
-  found: Pick<Site, 'environment' | 'file' | 'kubeconfig'> & { git: Omit<git.GitSource, 'path'> },
+  found: Pick<Site, 'environment' | 'file' | 'kubeconfig' | 'chartsMirror'> & { git: Omit<git.GitSource, 'path'> },
   overrides: NonNullable<LoadOptions['overrides']>,
 ): Site {
   const [traefik = 0, adguard0 = 0, adguard1 = 0] = fixedAddresses(values.METALLB_POOL, values)
