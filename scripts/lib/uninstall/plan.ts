@@ -133,7 +133,7 @@ async function planOne(
   }
   return {
     belongings,
-    releases: releases.map(({ manifest, ...one }) => ({ ...one, objects: manifest.length })),
+    releases: releases.map(({ namespace, name, manifest }) => ({ namespace, name, objects: manifest.length })),
     objects,
     crds,
     custom,
