@@ -233,3 +233,21 @@ function refuseOtherChart(name: string, pin: Pin, got: string, from: string): vo
     code: exit.refused,
   })
 }
+
+/**
+ * The newest release of a chart that its repository has.
+ * @returns why it is not known where there is no network; this is a question, and never fails
+ */
+export async function newestChart(
+  name: string,
+  { repository }: Pin,
+  helm: string,
+): Promise<{ newest: string; appVersion?: string } | { unknown: string }> {
+  const { host, origin } = new URL(repository.replace(/^oci:/, 'https:'))
+  if (!(await reachable(origin))) return { unknown: `no connection to ${host} within 3 s` }
+  const from = repository.startsWith('oci:') ? [`${repository}/${name}`] : [name, '--repo', repository]
+  const ran = await run(helm, ['show', 'chart', ...from], { timeout: 20 })
+  if (ran.code !== 0) return { unknown: ran.stderr.trim().split('\n').at(-1) ?? '' }
+  const { version, appVersion } = parse(ran.stdout) as { version: string; appVersion?: string }
+  return { newest: version, ...(appVersion ? { appVersion: String(appVersion) } : {}) }
+}

@@ -56,6 +56,20 @@ export function meets(version: string, constraint: string): boolean | undefined 
   return fits
 }
 
+/**
+ * Which of two versions is the higher one: below 0 the second, above 0 the first.
+ * @returns undefined when one of them is no version
+ */
+export function compareVersions(a: string, b: string): number | undefined {
+  const [first, second] = [parseVersion(a), parseVersion(b)]
+  return first && second && compare(first, second)
+}
+
+/** `[41, 3, 0]` of `v41.3.0-rc.1`; undefined when it is no version. */
+export function numbersOf(version: string): readonly [number, number, number] | undefined {
+  return parseVersion(version)?.numbers
+}
+
 /** The minor version: 36 of `v1.36.3+k3s1`. */
 export function minorOf(version: string): number | undefined {
   return parseVersion(version)?.numbers[1]
