@@ -51,6 +51,15 @@ test('a step that does not exist is named, with those that do', async () => {
   assert.match(wrong.stderr, /04-traefik/)
 })
 
+test('a misspelt CHARTS is refused before anything is asked, with the words that there are', async () => {
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), '', { mode: 0o600 })
+  const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'), ['--plan'], { env: { CHARTS: 'standin' } })
+  assert.equal(wrong.code, 2, wrong.stderr)
+  assert.match(wrong.stderr, /CHARTS=standin: there is no such source of charts/)
+  assert.match(wrong.stderr, /CHARTS=real, CHARTS=stand-in, CHARTS=auto/)
+})
+
 test('a clone without its dependencies says what to do', async () => {
   const folder = checkout(good)
   rmSync(join(folder, 'node_modules'))

@@ -11,7 +11,7 @@ import { contextProblem, type Kubeconfig, readKubeconfig, serverAddress } from '
 import { contains, formatAddress, formatRange, isFlaw } from './network.ts'
 import { collect, describeProblems, type Found, readValues, type Sources } from './read.ts'
 import { addressProblems, certificateProblems, type Draft, siteNotices } from './rules.ts'
-import { secretKeys } from './schema.ts'
+import { type Key, secretKeys } from './schema.ts'
 import type { Site } from './site.ts'
 import { shown } from './values.ts'
 
@@ -51,6 +51,8 @@ export interface Examined {
   kubeconfig: string
   /** What it holds, where it can be read and counts (a rehearsal has its own). */
   contexts?: Kubeconfig
+  /** Absolute path, or an address. */
+  chartsMirror?: string
   checkout: git.Checkout
   git: Omit<git.GitSource, 'path'>
 }
@@ -79,8 +81,10 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
 
   const home = outer.HOME || homedir()
   // A relative path in .env means one in the repository; in the environment, one in the working directory.
-  const base = sources.get('KUBECONFIG')?.line === 0 ? process.cwd() : top
-  const kubeconfig = overrides.kubeconfig ?? fromHome(draft.values.KUBECONFIG ?? '~/.kube/config', base, home)
+  const located = (key: Key, value: string) => fromHome(value, sources.get(key)?.line === 0 ? process.cwd() : top, home)
+  const kubeconfig = overrides.kubeconfig ?? located('KUBECONFIG', draft.values.KUBECONFIG ?? '~/.kube/config')
+  const mirror = draft.values.CHARTS_MIRROR
+  const chartsMirror = mirror === undefined || mirror.includes('://') ? mirror : located('CHARTS_MIRROR', mirror)
   const contexts =
     overrides.kubeconfig === undefined && !draft.broken.has('KUBECONFIG') ? readKubeconfig(kubeconfig) : undefined
   if (isFlaw(contexts)) found.push({ key: 'KUBECONFIG', ...contexts })
@@ -104,6 +108,7 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
   return {
     ...{ environment, name, path, file, sources, draft, found, kubeconfig, checkout, git: source.git },
     ...(contexts && !isFlaw(contexts) ? { contexts } : {}),
+    ...(chartsMirror === undefined ? {} : { chartsMirror }),
     notices: [...file.notices, ...notices, ...siteNotices(draft.values), ...search, ...source.notices],
   }
 }

@@ -29,6 +29,8 @@ export interface Site {
   rancher: boolean
   storagePath: string
   timezone: string
+  /** A folder (absolute) or an address that has the charts. */
+  chartsMirror?: string
   git: git.GitSource
   /** Only in a rehearsal. */
   sandbox?: Sandbox
@@ -66,12 +68,14 @@ export async function loadSite(options: LoadOptions = {}): Promise<{ site: Site;
   throwProblems(describeFound(examined))
   const { draft, environment, name, kubeconfig, git, notices } = examined
   const values = draft.values as Values // nothing was wrong, so what is required is there
-  return { site: build(values, { environment, file: name, kubeconfig, git }, options.overrides ?? {}), notices }
+  const { chartsMirror } = examined
+  const known = { environment, file: name, kubeconfig, git, ...(chartsMirror === undefined ? {} : { chartsMirror }) }
+  return { site: build(values, known, options.overrides ?? {}), notices }
 }
 
 function build(
   values: Values,
-  found: Pick<Site, 'environment' | 'file' | 'kubeconfig'> & { git: Omit<git.GitSource, 'path'> },
+  found: Pick<Site, 'environment' | 'file' | 'kubeconfig' | 'chartsMirror'> & { git: Omit<git.GitSource, 'path'> },
   overrides: NonNullable<LoadOptions['overrides']>,
 ): Site {
   const [traefik = 0, adguard0 = 0, adguard1 = 0] = fixedAddresses(values.METALLB_POOL, values)
