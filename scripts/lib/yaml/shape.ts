@@ -118,7 +118,7 @@ export function notPins(documents: readonly YamlDocument[], needed: readonly str
     if (repository === undefined || repository === null) add('repository', 'missing', 'write https://… or oci://…')
     else if (
       typeof repository !== 'string' ||
-      !/^(https|oci):\/\/[^\s/@]+(\/\S*)?$/.test(repository) ||
+      !/^((https|oci):\/\/[^\s/@]+|http:\/\/(127\.0\.0\.1|localhost)(:\d+)?)(\/\S*)?$/.test(repository) ||
       !URL.canParse(repository)
     )
       add(
