@@ -205,6 +205,7 @@ export class Helm {
       '--timeout',
       `${patience}s`,
     ]
+    await this.#cluster.lock?.take()
     const ran = await retry(
       () => this.#helm(args, undefined, patience + 30),
       60,

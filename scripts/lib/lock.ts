@@ -81,6 +81,7 @@ export class Lock {
 
   /** A helm of ours: whoever takes the lock over from us, should we die, ends it first. */
   child(pid: number): () => void {
+    if (!this.#timer) return () => {} // not ours yet: the note is still that of whoever held it last
     const entry = { pid, started: startedAt(pid) }
     this.#note.children.push(entry)
     this.#keep()

@@ -80,7 +80,11 @@ test('the audit log would have shown a write', async () => {
   await lab.cluster.kubectl(['label', 'namespace', 'traefik', 'app.kubernetes.io/part-of-'])
   const mended = await lab.run('bootstrap/04-traefik.ts')
   assert.equal(mended.code, 0, mended.stderr)
-  assert.deepEqual(mended.writes, [{ verb: 'patch', object: 'namespaces traefik' }])
+  assert.deepEqual(mended.writes, [
+    { verb: 'create', object: 'leases kube-system/homelab' }, // the lock, taken at the first write
+    { verb: 'patch', object: 'namespaces traefik' },
+    { verb: 'delete', object: 'leases kube-system/homelab' },
+  ])
 })
 
 test("a chart's object changed by hand is seen by plan and healed by a run", async () => {

@@ -53,7 +53,7 @@ test('a step that does not exist is named, with those that do', async () => {
 
 test('a misspelt CHARTS is refused before anything is asked, with the words that there are', async () => {
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
-  writeFileSync(join(folder, 'kube'), '', { mode: 0o600 })
+  writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'), ['--plan'], { env: { CHARTS: 'standin' } })
   assert.equal(wrong.code, 2, wrong.stderr)
   assert.match(wrong.stderr, /CHARTS=standin: there is no such source of charts/)
