@@ -64,6 +64,6 @@ export function refuseOther(site: Site, uid: string | undefined): void {
 export function pasteable(fix: string, site: Site): string {
   const at = site.sandbox ? `--kubeconfig ${site.kubeconfig}` : `--context ${site.context}`
   return fix
-    .replace(/(^|[;:&|] )kubectl /g, `$1kubectl ${at} `)
+    .replace(/(^|[;:&|] |; do )kubectl /g, `$1kubectl ${at} `)
     .replace(/^(\.\/bootstrap\/\S+\.ts)$/, site.sandbox ? '$1 --sandbox' : '$1')
 }
