@@ -11,6 +11,7 @@ import { fromMirror, isAddress } from './mirror/source.ts'
 import { root } from './root.ts'
 import { run } from './shell.ts'
 import type { Site } from './site/site.ts'
+import { readPins } from './yaml/check.ts'
 
 export interface Pin {
   version: string
@@ -64,9 +65,12 @@ export const ourFiles = (): ChartFiles => ({
   cache: cacheFolder('charts'),
 })
 
-/** The pinned charts by name, from infrastructure/charts.yaml. */
+/**
+ * The pinned charts by name, from infrastructure/charts.yaml.
+ * @throws HomelabError (exit 2) with file and line of what is wrong in it
+ */
 export function pins(file = ourFiles().pins): Record<string, Pin> {
-  return parse(readFileSync(file, 'utf8')) as Record<string, Pin>
+  return readPins(file) as Record<string, Pin>
 }
 
 /** `CHARTS_MIRROR` of the site; a rehearsal has no such key and takes it from the environment, as it takes `CHARTS`. */

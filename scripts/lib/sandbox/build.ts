@@ -5,8 +5,8 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { HomelabError } from '../errors.ts'
+import { isRunning } from '../process.ts'
 import { checkNetwork, type Go, runGo } from './go.ts'
-import { isRunning } from './processes.ts'
 import { sandboxRecords } from './record.ts'
 import { elapsed, type Report } from './report.ts'
 
