@@ -64,8 +64,10 @@ async function look(
   }
 }
 
-function nextCommand(values: Values, site: Site): string {
-  if (site.sandbox) return './scripts/upgrade.ts --sandbox --apply'
-  const only = typeof values.only === 'string' ? ` STEP=${values.only}` : ''
-  return `make upgrade APPLY=1${only}${values['allow-downgrade'] ? ' DOWNGRADE=1' : ''}`
+function nextCommand(values: Values, { sandbox }: Site): string {
+  const { only } = values
+  const back = values['allow-downgrade'] === true
+  if (sandbox)
+    return `./scripts/upgrade.ts --sandbox --apply${only ? ` --only ${only}` : ''}${back ? ' --allow-downgrade' : ''}`
+  return `make upgrade APPLY=1${only ? ` STEP=${only}` : ''}${back ? ' DOWNGRADE=1' : ''}`
 }
