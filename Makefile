@@ -10,8 +10,9 @@ fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup configure install plan doctor uninstall status test-ingress credentials trust-ca rehearse sandbox \
-	sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster test-fuzz check fix docs bench programs
+.PHONY: help help-all setup configure install plan doctor uninstall status upgrade outdated mirror test-ingress credentials \
+	trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster test-fuzz check \
+	fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,15 @@ status: setup ## how it is: health, versions, addresses, certificates
 
 test-ingress: setup ## every published host from outside: name, certificate, page (HOST=NAME for one)
 	@$(RUN) scripts/test-ingress.ts $(if $(HOST),--host "$(HOST)")
+
+upgrade: setup ## what moves to which version, and the way back (APPLY=1 does it; STEP=04, DOWNGRADE=1)
+	@$(RUN) scripts/upgrade.ts $(if $(APPLY),--apply) $(if $(STEP),--only "$(STEP)") $(if $(DOWNGRADE),--allow-downgrade)
+
+outdated: setup ### is there something newer than what is pinned? Needs internet
+	@$(RUN) scripts/upgrade.ts --newer
+
+mirror: setup ## a folder from which every pinned chart installs without internet (DIR=PATH, PRUNE=1)
+	@$(RUN) scripts/mirror.ts $(if $(DIR),--dir "$(DIR)") $(if $(PRUNE),--prune)
 
 credentials: setup ## the generated passwords: which there are and how to read them
 	@$(RUN) scripts/credentials.ts

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { chartsMirror, readChartSource } from '../charts.ts'
-import type { Values } from '../command.ts'
+import { describe, type Values } from '../command.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { paint, print } from '../output.ts'
 import { root } from '../root.ts'
@@ -26,16 +26,27 @@ export async function mirror(values: Values): Promise<number> {
   const other = chartsMirror(site).mirror
   const goMod = readFileSync(join(root, 'infrastructure/sandbox/tools/go.mod'), 'utf8')
   const kubernetes = moduleVersion(goMod, 'k8s.io/kubernetes')
-  const mirrored = await fillMirror({
+  const filling = fillMirror({
     dir,
     helm: 'helm',
     prune: values.prune === true,
     ...(other === undefined || other === dir ? {} : { mirror: other }),
     images: chart => neededImages(site, chart, kubernetes),
   })
+  const mirrored = values.json ? await filling : await filling.catch((error: unknown) => tell(error, dir))
+  if (typeof mirrored === 'number') return mirrored
   if (values.json) print(JSON.stringify({ event: 'mirror', ...mirrored, rendered: { sample, kubernetes } }))
   else show(mirrored, sample)
   return exit.done
+}
+
+/** Several things may be missing, and the rest is there all the same. @returns the exit code */
+function tell(error: unknown, dir: string): number {
+  if (!(error instanceof HomelabError) || !error.others.length) throw error
+  const problems = [error, ...error.others]
+  for (const one of problems) print(describe(one), process.stderr)
+  print(`\n${problems.length} problems; what could be had is in ${dir}`, process.stderr)
+  return error.code
 }
 
 /** The values of .env decide which images are needed; without one, those of a rehearsal. No cluster is asked. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from '../cache.ts'
-import { type Chart, findChart, pins } from '../charts.ts'
+import { type Chart, chartsMirror, findChart, pins } from '../charts.ts'
 import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { Helm } from '../helm.ts'
@@ -38,10 +38,12 @@ export async function examineCluster(site: Site): Promise<Examined[]> {
 }
 
 /** A chart that is on this machine already: to look is no reason to pull. */
-async function chartAtHand(name: string, { sandbox }: Site): Promise<Chart> {
+async function chartAtHand(name: string, site: Site): Promise<Chart> {
+  const { sandbox } = site
   const version = pins()[name]?.version ?? ''
-  const path = join(cacheFolder('charts'), `${name}-${version}.tgz`)
-  if (existsSync(path)) return { name, version, path, digest: '', standIn: false, imitated: false }
+  const folders = [cacheFolder('charts'), chartsMirror(site).mirror ?? '']
+  const path = folders.map(folder => join(folder, `${name}-${version}.tgz`)).find(file => existsSync(file))
+  if (path !== undefined) return { name, version, path, digest: '', standIn: false, imitated: false }
   if (sandbox)
     return findChart(name, { helm: sandbox.programs.helm, source: 'stand-in', packaged: async () => sandbox.charts })
   throw new Error(`which Kubernetes ${name} ${version} runs on: its chart is not on this machine yet`)

@@ -67,6 +67,6 @@ export function refuseOther(
 export function pasteable(fix: string, site: Site): string {
   const at = site.sandbox ? `--kubeconfig ${site.kubeconfig}` : `--context ${site.context}`
   return fix
-    .replace(/(^|[;:&|] )kubectl /g, `$1kubectl ${at} `)
+    .replace(/(^|[;:&|] |; do )kubectl /g, `$1kubectl ${at} `)
     .replace(/^(\.\/bootstrap\/\S+\.ts)$/, site.sandbox ? '$1 --sandbox' : '$1')
 }

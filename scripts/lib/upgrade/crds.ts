@@ -12,6 +12,8 @@ export interface CrdDiff {
   fields: Field[]
   /** Versions in which objects may be stored and that the new CRD has not: the API server refuses it. */
   lost: string[]
+  /** Versions that are not in the new CRD at all. */
+  gone: string[]
   /** The version in which the API server stores now. */
   storage: string
 }
@@ -26,7 +28,8 @@ export interface Field {
 export function compareCrd(current: K8sObject | undefined, wanted: K8sObject): CrdDiff | undefined {
   const { name } = wanted.metadata
   const after = versionsOf(wanted)
-  if (!current) return { name, kind: 'new', added: [...after.keys()], removed: [], fields: [], lost: [], storage: '' }
+  if (!current)
+    return { name, kind: 'new', added: [...after.keys()], removed: [], fields: [], lost: [], gone: [], storage: '' }
   const before = versionsOf(current)
   const served = (versions: Map<string, unknown>) =>
     [...versions].filter(([, version]) => at(version, 'served') === true).map(([version]) => version)
@@ -40,9 +43,10 @@ export function compareCrd(current: K8sObject | undefined, wanted: K8sObject): C
     })
   const stored = listAt(current.status, 'storedVersions').map(String)
   const lost = stored.filter(version => !after.has(version))
+  const gone = [...before.keys()].filter(version => !after.has(version))
   const storage = [...before].find(([, version]) => at(version, 'storage') === true)?.[0] ?? ''
-  if (!added.length && !removed.length && !fields.length && !lost.length) return undefined
-  return { name, kind: 'changed', added, removed, fields, lost, storage }
+  if (!added.length && !removed.length && !fields.length && !lost.length && !gone.length) return undefined
+  return { name, kind: 'changed', added, removed, fields, lost, gone, storage }
 }
 
 function versionsOf(crd: K8sObject): Map<string, unknown> {
@@ -77,6 +81,15 @@ export function uses(object: unknown, [step, ...rest]: readonly string[]): boole
   if (typeof object !== 'object' || object === null) return false
   if (step === '*') return Object.values(object).some(item => uses(item, rest))
   return uses(at(object, step), rest)
+}
+
+/**
+ * Whether an object's bookkeeping of owned fields is in one of these versions. Once such a version is out of the CRD,
+ * every server-side apply of the object fails: "request to convert CR to an invalid group/version".
+ */
+export function isMarkedIn({ metadata }: K8sObject, group: string, versions: readonly string[]): boolean {
+  const marks = listAt(metadata, 'managedFields').map(entry => textAt(entry, 'apiVersion'))
+  return versions.some(version => marks.includes(`${group}/${version}`))
 }
 
 export const fieldText = ({ version, path }: Field): string => `${version} ${path.join('.').replaceAll('.[]', '[]')}`

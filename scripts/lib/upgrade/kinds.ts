@@ -4,7 +4,7 @@ import type { Problem } from '../errors.ts'
 import { type K8sObject, nameOf, textAt } from '../k8s.ts'
 import { belongs } from '../uninstall/plan.ts'
 import type { Belongings } from '../uninstall/recording.ts'
-import { type CrdDiff, compareCrd, fieldText, uses } from './crds.ts'
+import { type CrdDiff, compareCrd, fieldText, isMarkedIn, uses } from './crds.ts'
 
 export interface CrdChange {
   name: string
@@ -16,12 +16,14 @@ export interface CrdChange {
 /**
  * @param current all CRDs of the cluster
  * @param wanted those that the new chart brings
+ * @param ours what the steps themselves apply: it must still be served
  */
 export async function crdChanges(
   cluster: Cluster,
   current: readonly K8sObject[],
   wanted: readonly K8sObject[],
   release: Pick<Belongings, 'releases'> & { manifest: readonly K8sObject[] },
+  ours: readonly Belongings[],
 ): Promise<{ crds: CrdChange[]; problems: Problem[] }> {
   const crds: CrdChange[] = []
   const problems: Problem[] = []
@@ -33,9 +35,12 @@ export async function crdChanges(
         crd,
       )
       if (!diff) return
-      const hit = diff.fields.length || diff.lost.length ? await cluster.list(diff.name) : []
+      const hit = diff.fields.length || diff.lost.length || diff.gone.length ? await cluster.list(diff.name) : []
       crds.push({ name: diff.name, change: diff.kind, lines: linesOf(diff, hit) })
+      const marked = hit.filter(one => isMarkedIn(one, textAt(crd.spec, 'group') ?? '', diff.gone))
       if (diff.lost.length) problems.push(stored(diff, crd, hit.length))
+      else if (marked.length) problems.push(unapplicable(diff, crd, marked))
+      problems.push(...unserved(diff, crd, ours))
     }),
   )
   for (const crd of current) {
@@ -89,8 +94,46 @@ function stored({ name, lost, storage }: CrdDiff, wanted: K8sObject, objects: nu
       fix: `pin a release between the two that has ${storage} and stores another version, upgrade to it, then come back here`,
     }
   const patch = `kubectl patch crd ${name} --subresource=status --type=merge -p '{"status":{"storedVersions":["${storage}"]}}'`
-  const rewrite = objects ? `kubectl get ${name} -A -o json | kubectl replace -f - && ` : ''
-  return { what, why, fix: `${rewrite}${patch}` }
+  return { what, why, fix: objects ? `${rewrite(wanted)} && ${patch}` : patch }
+}
+
+function unapplicable({ name, gone }: CrdDiff, wanted: K8sObject, objects: readonly K8sObject[]): Problem {
+  return {
+    what: `${name}: ${gone.join(', ')} goes, and ${countText(objects.length)} could not be applied any more: ${objects.map(nameOf).slice(0, 3).join(', ')}`,
+    why: 'which of their fields belong to whom is written down in that version, and the API server could not read it',
+    fix: rewrite(wanted),
+  }
+}
+
+/** Each object is written again in the version that is stored now, and what is written down of its owners is forgotten. */
+function rewrite({ metadata: { name }, spec }: K8sObject): string {
+  const namespaced = textAt(spec, 'scope') === 'Namespaced'
+  const each = `${namespaced ? '{.metadata.namespace}{" "}' : ''}{.metadata.name}{"\\n"}`
+  const list = `kubectl get ${name} ${namespaced ? '-A ' : ''}-o jsonpath='{range .items[*]}${each}{end}'`
+  const one = namespaced ? '-n "$namespace" "$name"' : '"$name"'
+  const patch = `'[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]'`
+  return `${list} | while read -r ${namespaced ? 'namespace ' : ''}name; do kubectl patch ${name} ${one} --type=json -p ${patch}; done`
+}
+
+/** Our own manifests in a version that is no longer served: their step could not apply them any more. */
+function unserved({ name, removed }: CrdDiff, crd: K8sObject, ours: readonly Belongings[]): Problem[] {
+  const kind = textAt(crd.spec, 'names', 'kind')
+  const group = textAt(crd.spec, 'group')
+  return removed.flatMap(version => {
+    const users = ours.flatMap(({ step, objects }) =>
+      objects
+        .filter(one => one.kind === kind && one.apiVersion === `${group}/${version}`)
+        .map(one => `${nameOf(one)} of ${step.id}`),
+    )
+    if (!users.length) return []
+    return [
+      {
+        what: `${name}: ${version} is no longer served, and our own manifests use it`,
+        why: `${kind} ${users.slice(0, 3).join(', ')}${users.length > 3 ? ` and ${users.length - 3} more` : ''}`,
+        fix: 'write a version that the new CRD serves into those files in infrastructure/platform (and in gitops/) first',
+      },
+    ]
+  })
 }
 
 const countText = (n: number): string => (n === 0 ? 'no objects' : n === 1 ? '1 object' : `${n} objects`)

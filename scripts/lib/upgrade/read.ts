@@ -38,22 +38,32 @@ export interface Move {
 }
 
 /**
- * @param steps in their order
+ * @param steps those that may move, in their order
+ * @param all every step: what it applies must stay possible
  * @param allowDowngrade going back is asked for
  */
-export async function readMoves(run: Run, steps: readonly Step[], allowDowngrade: boolean): Promise<Move[]> {
+export async function readMoves(
+  run: Run,
+  steps: readonly Step[],
+  all: readonly Step[],
+  allowDowngrade: boolean,
+): Promise<Move[]> {
   const notes = readNotes()
-  const crds = await run.cluster.list('customresourcedefinitions.apiextensions.k8s.io')
+  const [crds, ours] = await Promise.all([
+    run.cluster.list('customresourcedefinitions.apiextensions.k8s.io'),
+    Promise.all(all.map(step => belongingsOf(run, step))),
+  ])
   return Promise.all(
     steps.map(async step => {
       const move: Move = {
         ...{ step: step.id, title: step.title, state: 'equal', from: {}, to: {}, downgrade: false },
         ...{ remarks: [], notes: [], crds: [], rolls: [], problems: [] },
       }
-      const belongings = await belongingsOf(run, step)
+      const belongings = ours.find(one => one.step.id === step.id)
+      if (!belongings) throw new Error(`${step.id} is no step`)
       if (step.id === '06-rancher' && !run.site.rancher) return { ...move, state: 'off', note: 'RANCHER=false' }
       const [release] = belongings.releases
-      if (release) await readRelease(run, move, release, { belongings, crds, note: notes[step.id] })
+      if (release) await readRelease(run, move, release, { belongings, ours, crds, note: notes[step.id] })
       else await readManifests(run, move, belongings, notes[step.id])
       if (move.state !== 'moves') return move
       return finish(move, release?.chart, notes[step.id], allowDowngrade)
@@ -65,7 +75,7 @@ async function readRelease(
   run: Run,
   move: Move,
   wanted: ReleaseNote,
-  seen: { belongings: Belongings; crds: readonly K8sObject[]; note: Note | undefined },
+  seen: { belongings: Belongings; ours: readonly Belongings[]; crds: readonly K8sObject[]; note: Note | undefined },
 ): Promise<void> {
   const { cluster, helm, kubernetes } = run
   const { namespace, name } = wanted
@@ -101,7 +111,8 @@ async function readRelease(
   sized(move, seen.note, unfinished)
   if (move.state !== 'moves') return
   const kinds = [...(await helm.crds(chart)), ...rendered.filter(one => one.kind === 'CustomResourceDefinition')]
-  const changes = await crdChanges(cluster, seen.crds, kinds, { ...seen.belongings, manifest: release.manifest })
+  const from = { ...seen.belongings, manifest: release.manifest }
+  const changes = await crdChanges(cluster, seen.crds, kinds, from, seen.ours)
   move.crds = changes.crds
   move.problems.push(...changes.problems)
 }

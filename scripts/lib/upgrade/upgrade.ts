@@ -24,7 +24,7 @@ export async function upgrade(values: Values, all: readonly Step[]): Promise<num
   }
   const steps = choose(all, values)
   const site = await readOnlySite(values)
-  const { moves } = await look(site, steps, values)
+  const { moves } = await look(site, steps, all, values)
   const problems = problemsOf(moves)
   if (!values.apply) {
     if (movesOf(moves).length && !values.json)
@@ -38,7 +38,12 @@ export async function upgrade(values: Values, all: readonly Step[]): Promise<num
   return applyMoves(site, moves, steps, values)
 }
 
-async function look(site: Site, steps: readonly Step[], values: Values): Promise<{ moves: Move[]; backups: Backups }> {
+async function look(
+  site: Site,
+  steps: readonly Step[],
+  all: readonly Step[],
+  values: Values,
+): Promise<{ moves: Move[]; backups: Backups }> {
   const run = new Run(site, createReporter({ json: values.json === true, plan: true }), true, steps)
   const { cluster } = run
   cluster.patience = 3 // who asks wants to hear now that nobody answers
@@ -46,7 +51,7 @@ async function look(site: Site, steps: readonly Step[], values: Values): Promise
     refuseOther(site, (await cluster.find('namespace/kube-system'))?.metadata.uid)
     run.kubernetes = textAt(JSON.parse(await cluster.raw('/version')), 'gitVersion') ?? ''
     const [moves, backups] = await Promise.all([
-      readMoves(run, steps, values['allow-downgrade'] === true),
+      readMoves(run, steps, all, values['allow-downgrade'] === true),
       readBackups(cluster),
     ])
     printMoves(moves, backups, run, { json: values.json === true, apply: values.apply === true })
@@ -59,8 +64,10 @@ async function look(site: Site, steps: readonly Step[], values: Values): Promise
   }
 }
 
-function nextCommand(values: Values, site: Site): string {
-  if (site.sandbox) return './scripts/upgrade.ts --sandbox --apply'
-  const only = typeof values.only === 'string' ? ` STEP=${values.only}` : ''
-  return `make upgrade APPLY=1${only}${values['allow-downgrade'] ? ' DOWNGRADE=1' : ''}`
+function nextCommand(values: Values, { sandbox }: Site): string {
+  const { only } = values
+  const back = values['allow-downgrade'] === true
+  if (sandbox)
+    return `./scripts/upgrade.ts --sandbox --apply${only ? ` --only ${only}` : ''}${back ? ' --allow-downgrade' : ''}`
+  return `make upgrade APPLY=1${only ? ` STEP=${only}` : ''}${back ? ' DOWNGRADE=1' : ''}`
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
-import { compareCrd, fieldText, removedFields, uses } from '../../../scripts/lib/upgrade/crds.ts'
+import { compareCrd, fieldText, isMarkedIn, removedFields, uses } from '../../../scripts/lib/upgrade/crds.ts'
 
 interface Version {
   served?: boolean
@@ -96,4 +96,14 @@ test('whether an object uses a field is seen in each entry', () => {
   assert.equal(uses(object, ['spec', 'list', '[]', 'z']), false)
   assert.equal(uses(object, ['spec', 'map', '*', 'c']), true)
   assert.equal(uses(object, ['spec', 'list', 'a']), false)
+})
+
+test('an object whose owners are written down in a version that goes is found', () => {
+  const object = (apiVersion: string) =>
+    ({
+      ...{ apiVersion: 'example.com/v1', kind: 'Thing' },
+      metadata: { name: 'one', managedFields: [{ manager: 'homelab', apiVersion }] },
+    }) as K8sObject
+  assert.equal(isMarkedIn(object('example.com/v1alpha1'), 'example.com', ['v1alpha1']), true)
+  assert.equal(isMarkedIn(object('example.com/v1'), 'example.com', ['v1alpha1']), false)
 })
