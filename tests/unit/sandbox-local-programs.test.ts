@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import {
-  adguardConfig,
-  type Container,
-  environment,
-  localProgramOf,
-  ownArguments,
-  type Pod,
-  splitImage,
-} from '../../scripts/lib/sandbox/local-programs.ts'
+import { adguardConfig, localProgramOf } from '../../scripts/lib/sandbox/local-programs.ts'
+import { type Container, environment, ownArguments, type Pod, splitImage } from '../../scripts/lib/sandbox/pod.ts'
 import { provisionerPod, volumeFor } from '../../scripts/lib/sandbox/provisioner.ts'
 
 const pod = (...containers: Partial<Container>[]): Pod => ({

@@ -1,7 +1,7 @@
 // The end of a sandbox: its processes, then its folder.
 import { rm } from 'node:fs/promises'
 import { HomelabError } from '../errors.ts'
-import { egressSocket } from './paths.ts'
+import { socketPath } from './paths.ts'
 import { sandboxProcesses, signal, waitGone } from './processes.ts'
 
 /**
@@ -29,6 +29,6 @@ export async function destroy(dir: string): Promise<void> {
         fix: `look at them with ps -fp ${stuck.join(',')}`,
       })
   }
-  await rm(egressSocket(dir), { force: true })
+  for (const name of ['egress', 'ask-pass']) await rm(socketPath(dir, name), { force: true })
   await rm(dir, { recursive: true, force: true, maxRetries: 3 })
 }
