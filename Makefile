@@ -52,8 +52,8 @@ credentials: setup ## the generated passwords: which there are and how to read t
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
 
-sandbox: setup ## a throw-away control plane to play with (NODES=…); use it with --sandbox
-	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)")
+sandbox: setup ## a throw-away control plane to play with (NODES=… ARGOCD=1); use it with --sandbox
+	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(ARGOCD),--argocd)
 
 sandbox-status: setup ### what the sandbox runs
 	@$(RUN) scripts/sandbox.ts status
@@ -90,5 +90,5 @@ docs: setup ### write .env.example and the configuration page anew
 bench: setup ### cold bootstrap against helmfile and plain helm, same charts, same control plane
 	@$(RUN) scripts/bench.ts
 
-programs: setup ### build the sandbox's programs only
-	@$(RUN) scripts/sandbox.ts programs
+programs: setup ### build the sandbox's programs only, Argo CD included
+	@$(RUN) scripts/sandbox.ts programs --argocd

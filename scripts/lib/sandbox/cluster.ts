@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments, stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
 import { Api } from './api.ts'
+import { ensureArgocd } from './argocd/build.ts'
 import { type Ports, readStages, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { withFileLock } from './filelock.ts'
@@ -15,7 +16,7 @@ import { clusterFolder, sandboxesRoot } from './paths.ts'
 import { freePort } from './ports.ts'
 import { sandboxProcesses, signal } from './processes.ts'
 import { ensurePrograms, type Programs } from './programs.ts'
-import { readOff, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
+import { readOff, readPrograms, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
 import { contextOf, kwokctl, readyPath, start } from './start.ts'
 
@@ -51,6 +52,8 @@ export interface UpOptions {
   without?: readonly string[]
   /** The sandbox ends by itself when this process is gone. */
   ownerPid?: number
+  /** Argo CD's real programs run where its pods are Ready: built first if they are not there yet. */
+  argocd?: boolean
 }
 
 function folder(name: string): string {
@@ -86,6 +89,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
   ]
   checkNames(options.without ?? [], known)
   const programs = await ensurePrograms(report)
+  const argocd = options.argocd ? await ensureArgocd(report) : undefined
   const waiting = (pid: number) => report(`sandbox ${name}: process ${pid} is working on it; waiting`)
   return withFileLock(`${dir}.lock`, waiting, async () => {
     const running = await runningSandbox(name)
@@ -116,6 +120,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       programs: programs.paths,
       versions: programs.versions,
       charts: programs.charts,
+      ...(argocd ? { argocd: { ...argocd, redis: await freePort(), repoServer: await freePort() } } : {}),
       nodes: [...nodes],
       readyAfter: options.readyAfter ?? 1000,
       ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
@@ -187,6 +192,9 @@ export async function sandboxNames(): Promise<string[]> {
 
 /** What is switched off in a sandbox. */
 export const switchedOff = (name: string): Promise<string[]> => readOff(folder(name))
+
+/** The real programs that run in a sandbox at the moment, in the place of fake pods. */
+export const programsRunning = (name: string): Promise<string[]> => readPrograms(folder(name))
 
 /**
  * Switch stages and local programs off, and all others on. Programs follow within a second; for a stage KWOK starts anew.

@@ -59,3 +59,8 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 export async function readOff(dir: string): Promise<string[]> {
   return JSON.parse(await readFile(join(dir, 'off.json'), 'utf8').catch(() => '[]')) as string[]
 }
+
+/** The real programs that run at the moment (`programs.json`, kept by the agent). */
+export async function readPrograms(dir: string): Promise<string[]> {
+  return JSON.parse(await readFile(join(dir, 'programs.json'), 'utf8').catch(() => '[]')) as string[]
+}

@@ -60,6 +60,11 @@ export class Supervisor {
     return running?.child ? running.launch?.ports[port] : undefined
   }
 
+  /** The names of those that run. */
+  names(): string[] {
+    return [...this.#running.values()].flatMap(({ child, local }) => (child ? [local.name] : [])).sort()
+  }
+
   /** End every program and wait until they are gone (three seconds, then they are killed). */
   async stop(): Promise<void> {
     const children = [...this.#running.values()].flatMap(({ child }) => (child ? [child] : []))
