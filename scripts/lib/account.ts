@@ -33,7 +33,7 @@ export function account(run: Run, failures: ReadonlyMap<string, Error>, took: nu
   const stopped = run.stopping === 'SIGINT' ? 130 : run.stopping === 'SIGTERM' ? 143 : 0
   const summary: Summary = {
     event: 'summary',
-    code: stopped || (failures.size ? exit.failed : exit.done),
+    code: stopped || codeOf([...failures.values()]),
     plan: run.plan,
     changes: [...run.changes.values()].reduce((sum, n) => sum + n, 0),
     milliseconds: took,
@@ -47,6 +47,14 @@ export function account(run: Run, failures: ReadonlyMap<string, Error>, took: nu
   if (json) print(JSON.stringify(summary))
   else printAccount(summary)
   return summary.code
+}
+
+/** A refusal counts as one only when nothing failed besides. */
+function codeOf(failures: readonly Error[]): number {
+  if (!failures.length) return exit.done
+  return failures.every(error => error instanceof HomelabError && error.code === exit.refused)
+    ? exit.refused
+    : exit.failed
 }
 
 /** Anything unforeseen keeps its own words and its stack; a fix is made to fit this cluster. */

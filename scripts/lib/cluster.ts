@@ -3,6 +3,7 @@ import { ApiServer, type Ask } from './api-server.ts'
 import { type Change, changes } from './diff.ts'
 import { HomelabError } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
+import type { Lock } from './lock.ts'
 import { debug, type Ran, run, start } from './shell.ts'
 import { retry } from './transient.ts'
 
@@ -50,6 +51,8 @@ export class Cluster {
   readonly api: ApiServer
   /** Seconds to go on asking an API server that does not answer. */
   patience: number
+  /** Of a run that writes: taken before the first write. */
+  lock: Lock | undefined
 
   /** @param patience seconds to go on asking an API server that does not answer */
   constructor(target: Target, patience = 20) {
@@ -198,7 +201,8 @@ export class Cluster {
       force: 'true',
       ...(dryRun ? { dryRun: 'All' } : {}),
     })
-    if (!dryRun)
+    if (!dryRun) {
+      await this.lock?.take()
       shown(
         'apply',
         '--server-side',
@@ -206,6 +210,7 @@ export class Cluster {
         `--field-manager=${query.get('fieldManager')}`,
         `-f - # ${nameOf(object)}`,
       )
+    }
     const attempt = async () => {
       const path = await this.#path(object)
       if (path === undefined)
@@ -251,7 +256,26 @@ export class Cluster {
     await this.#change(object, `?fieldManager=${fieldManager}`, ask, 'changing')
   }
 
+  /**
+   * Makes an object, or replaces the one whose resourceVersion it names.
+   * @returns false when somebody was faster
+   */
+  async create(object: K8sObject, replace = false): Promise<boolean> {
+    const path = (await this.#path(object)) ?? ''
+    const ask: Ask = { method: replace ? 'PUT' : 'POST', contentType: 'application/json', body: JSON.stringify(object) }
+    const conflict = 409
+    const ran = await this.#patiently(() => this.api.ask(replace ? path : path.replace(/\/[^/]+$/, ''), ask), conflict)
+    if (ran.code !== 0) throw this.failure(`${replace ? 'replacing' : 'making'} ${nameOf(object)}`, ran)
+    return ran.status !== conflict
+  }
+
+  /** Now, by the API server's clock: milliseconds since 1970. */
+  serverTime(): number {
+    return Date.now() + this.api.ahead
+  }
+
   async #change(object: K8sObject, query: string, ask: Ask, doing: string): Promise<void> {
+    await this.lock?.take()
     const path = await this.#path(object)
     if (path === undefined) return
     const ran = await this.#patiently(() => this.api.ask(`${path}${query}`, ask), 404)

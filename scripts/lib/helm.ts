@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml'
 import { cacheFolder } from './cache.ts'
 import type { Chart } from './charts.ts'
 import type { Cluster } from './cluster.ts'
-import { HomelabError } from './errors.ts'
+import { exit, HomelabError } from './errors.ts'
 import { asKubectl } from './fill.ts'
 import { type K8sObject, textAt } from './k8s.ts'
 import { type Ran, run } from './shell.ts'
@@ -22,10 +22,18 @@ export interface Release {
   inputs: string
   /** The objects that it made, hooks aside. */
   manifest: K8sObject[]
+  /** The run of ours that wrote this revision; empty when it was not ours. */
+  run: string
+  /** When Helm wrote it, milliseconds since 1970. */
+  modified: number
 }
 
 /** Labels that we put on a release's record: status reads them without reading the record. */
-export const releaseLabels = { inputs: 'homelab/inputs', chartVersion: 'homelab/chart-version' } as const
+export const releaseLabels = {
+  inputs: 'homelab/inputs',
+  chartVersion: 'homelab/chart-version',
+  run: 'homelab/run',
+} as const
 
 export class Helm {
   readonly #cluster: Cluster
@@ -40,7 +48,7 @@ export class Helm {
   async release(namespace: string, name: string): Promise<Release | undefined> {
     const records = await this.#cluster.list('secrets', { namespace, labels: `owner=helm,name=${name}` })
     const revision = (record: K8sObject) => Number(record.metadata.labels?.version ?? 0)
-    const newest = records.sort((a, b) => revision(b) - revision(a))[0]
+    const [newest, before] = records.sort((a, b) => revision(b) - revision(a))
     const data = newest && textAt(newest, 'data', 'release')
     if (!newest || !data) return undefined
     const record: unknown = JSON.parse(
@@ -52,7 +60,34 @@ export class Helm {
       chartVersion: textAt(record, 'chart', 'metadata', 'version') ?? '?',
       inputs: newest.metadata.labels?.[releaseLabels.inputs] ?? '',
       manifest: asHelmApplies(parseManifest(textAt(record, 'manifest') ?? ''), namespace, name),
+      run: writer(newest) === writer(before) ? '' : writer(newest), // Helm copies our labels into everybody's next revision
+      modified: Number(newest.metadata.labels?.modifiedAt ?? 0) * 1000,
     }
+  }
+
+  /**
+   * Takes the newest revision away when a helm of ours was killed while it wrote it: Helm itself then refuses every
+   * further change (helm/helm#8987). Only under the lock: nobody of ours can be at work on it.
+   * @returns the status in which it was left; undefined when there was nothing to mend
+   * @throws HomelabError (exit 3) when it was not ours: somebody else may be at work
+   */
+  async repair(namespace: string, name: string): Promise<string | undefined> {
+    const found = await this.release(namespace, name)
+    if (!found || !/^(pending-|uninstalling$)/.test(found.status)) return undefined
+    const record = `sh.helm.release.v1.${name}.v${found.revision}`
+    if (found.status === 'uninstalling') {
+      await this.uninstall(namespace, name, 120)
+      return found.status
+    }
+    if (found.run === '')
+      throw new HomelabError({
+        what: `another helm is at work on the release ${name}`,
+        why: `its revision ${found.revision} is ${found.status} since ${new Date(found.modified).toISOString()}, and these scripts have not begun it`,
+        fix: `if nobody is at it any more: kubectl delete secret -n ${namespace} ${record}`,
+        code: exit.refused,
+      })
+    await this.#cluster.delete({ apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name: record } })
+    return found.status
   }
 
   /**
@@ -109,7 +144,13 @@ export class Helm {
     patience: number,
     waiting: (what: string) => void,
   ): Promise<void> {
-    const labels = `${releaseLabels.inputs}=${inputs},${releaseLabels.chartVersion}=${chart.version.replaceAll('+', '_')}`
+    const { lock } = this.#cluster
+    await lock?.take()
+    const labels = [
+      `${releaseLabels.inputs}=${inputs}`,
+      `${releaseLabels.chartVersion}=${chart.version.replaceAll('+', '_')}`,
+      ...(lock ? [`${releaseLabels.run}=${lock.run}`] : []),
+    ].join(',')
     const args = [
       'upgrade',
       '--install',
@@ -133,7 +174,14 @@ export class Helm {
       '-f',
       '-',
     ]
-    const ran = await retry(() => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30), 120, waiting)
+    const attempt = () => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30)
+    let ran = await retry(attempt, 120, waiting)
+    if (ran.code === killed) {
+      waiting(
+        `helm was killed; its half-written release is ${(await this.repair(namespace, name)) ?? 'none'}: once more`,
+      )
+      ran = await retry(attempt, 120, waiting)
+    }
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
   }
 
@@ -164,6 +212,7 @@ export class Helm {
     const { kubeconfig, context, sandbox } = this.#cluster.target
     return run(this.#program, [...args, `--kubeconfig=${kubeconfig}`, `--kube-context=${context}`], {
       timeout,
+      onStart: group => this.#cluster.lock?.child(group) ?? (() => {}),
       ...(input === undefined ? {} : { input }),
       ...(sandbox ? { env: sandbox.env } : {}),
     })
@@ -187,6 +236,13 @@ export function inputsOf(chart: Chart, values: Record<string, unknown>, kubernet
     .update(JSON.stringify([chart.version, chart.digest, values, kubernetes]))
     .digest('hex')
     .slice(0, 40)
+}
+
+// What a shell says of a child that was ended by SIGKILL (9).
+const killed = 128 + 9
+
+function writer(record: K8sObject | undefined): string {
+  return record?.metadata.labels?.[releaseLabels.run] ?? ''
 }
 
 function parseManifest(text: string): K8sObject[] {

@@ -4,6 +4,7 @@ export interface Metadata {
   name: string
   namespace?: string
   uid?: string
+  resourceVersion?: string
   generation?: number
   creationTimestamp?: string
   deletionTimestamp?: string

@@ -6,6 +6,7 @@ import type { Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
+import { Lock } from './lock.ts'
 import { createReporter, type Reporter } from './output.ts'
 import { preflight } from './preflight/preflight.ts'
 import { root } from './root.ts'
@@ -43,6 +44,8 @@ export class Run {
   readonly chartSource: ChartSource
   /** Set by preflight: `v1.36.3`. */
   kubernetes = ''
+  /** Set by preflight: that of the namespace kube-system, by which a cluster is known. */
+  uid = ''
   stopping: NodeJS.Signals | undefined
   readonly #gates = new Map<string, Gate>()
   readonly #charts = new Map<string, Promise<Chart>>()
@@ -165,6 +168,7 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
   try {
     return await carryOut(run, steps, values, notices)
   } finally {
+    await run.cluster.lock?.release()
     await run.cluster.close()
   }
 }
@@ -179,6 +183,7 @@ async function carryOut(run: Run, steps: readonly Step[], values: Values, notice
   if (run.chartSource !== 'real') await charts
   if (run.standIns.length) reporter.notice(standInLine(run.standIns, run.imitations))
   for (const notice of notices) reporter.notice(notice)
+  if (!plan) await lockFor(run)
   if (!plan) listenForSignals(run)
   reporter.begin(steps)
   const failures = new Map<string, Error>()
@@ -186,6 +191,13 @@ async function carryOut(run: Run, steps: readonly Step[], values: Values, notice
   else await Promise.all(steps.map(step => runStep(run, step, failures)))
   reporter.end()
   return account(run, failures, Date.now() - started, values.json === true)
+}
+
+/** From here on every write is under the lock. @throws HomelabError (exit 3) while another run is at work */
+export async function lockFor(run: Run): Promise<void> {
+  const lock = new Lock(run.cluster, run.uid, text => run.reporter.notice(text))
+  await lock.look()
+  run.cluster.lock = lock
 }
 
 async function runStep(run: Run, step: Step, failures: Map<string, Error>): Promise<void> {
@@ -208,7 +220,9 @@ async function runStep(run: Run, step: Step, failures: Map<string, Error>): Prom
     }
     run.openGate(step, new Blocked(`${step.id} did not finish`))
     if (run.stopping) return reporter.state(step.id, 'skipped', 'interrupted')
-    if (error instanceof Blocked) return reporter.state(step.id, 'blocked', error.message)
+    // One refusal stops all: it is told once.
+    const told = [...failures.values()].includes(error)
+    if (error instanceof Blocked || told) return reporter.state(step.id, 'blocked', error.message)
     failures.set(step.id, error)
     reporter.state(step.id, 'failed', error.message.split('\n')[0] ?? '')
   }

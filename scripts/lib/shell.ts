@@ -15,6 +15,8 @@ export interface RunOptions {
   /** Seconds after which the child is ended. */
   timeout?: number
   env?: Readonly<Record<string, string>>
+  /** Told the id of its process group as soon as it runs; what it returns is called when it has ended. */
+  onStart?: (group: number) => () => void
 }
 
 /** `--debug`: every command is shown as it could be pasted. */
@@ -57,7 +59,11 @@ export async function run(program: string, args: readonly string[], options: Run
   // zx's own kill walks the process table; a process group needs one call.
   const handle = { kill: (signal: NodeJS.Signals) => endGroup(child.pid, signal) }
   running.add(handle)
-  const out = await child.finally(() => running.delete(handle))
+  const ended = child.pid === undefined ? undefined : options.onStart?.(child.pid)
+  const out = await child.finally(() => {
+    running.delete(handle)
+    ended?.()
+  })
   if (out.exitCode === 127 && /not found/.test(out.stderr)) throw missing(program)
   return {
     code: out.exitCode ?? 1,

@@ -126,6 +126,13 @@ export function createVerbs(run: Run, step: Step): Verbs {
     )
   }
 
+  const mended = async (namespace: string, name: string) => {
+    await cluster.lock?.take()
+    const left = await run.helm.repair(namespace, name)
+    if (left) did(`repaired: the release ${name} was left ${left} by a run that was killed`)
+    return run.helm.release(namespace, name)
+  }
+
   const secret = async (...[ref, data, meta = {}]: Parameters<SecretVerb>): Promise<Record<string, string>> => {
     doing(`secret ${ref}`)
     const [namespace = '', name = ''] = ref.split('/')
@@ -194,7 +201,10 @@ export function createVerbs(run: Run, step: Step): Verbs {
       doing(`chart ${name}`)
       const { helm } = run
       const values = readValues(valuesFile, { ...run.vars, ...vars })
-      const [chart, release] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
+      const [chart, found] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
+      const half = found && /^(pending-|uninstalling$)/.test(found.status)
+      if (half && plan) did(`~ release ${name}: its revision ${found.revision} was left ${found.status}`)
+      const release = half && !plan ? await mended(namespace, name) : found
       if (chart.imitated) run.imitated.add(step.id)
       const crds = await helm.crds(chart)
       await write(crds.map(crd => labelled(crd, { [releaseOf]: `${namespace}.${name}` })))

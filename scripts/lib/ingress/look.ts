@@ -56,8 +56,8 @@ export interface Look {
 
 /**
  * Milliseconds. Connecting and the slowest page that follows it are under six seconds together. A connection in the
- * house takes one; two seconds leave room for a lost packet. AdGuard itself gives its upstreams five seconds: who does
- * not answer for the internet in four, but does for the house, waits for them.
+ * house takes one; two seconds leave room for a lost packet. Whoever answers
+ * for the house in time and not for the internet waits for its upstreams.
  */
 const limits = { dns: 2500, internet: 2500, connect: 2000, handshake: 3000, redirect: 3000, page: 3500 }
 

@@ -35,6 +35,7 @@ export async function preflight(run: Run, values: Values, steps: readonly Step[]
   refuseProblems(examined, fix => pasteable(fix, site))
   if ('unknown' in facts.uid)
     throw new HomelabError({ what: 'the cluster does not say which it is', why: facts.uid.unknown, code: exit.usage })
+  run.uid = facts.uid.value
   const notices = noticesOf(examined, fix => pasteable(fix, site))
   return [...notices, ...(await confirmCluster(run, values, facts.uid.value, facts.objects.of('Node')))]
 }

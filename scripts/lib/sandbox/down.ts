@@ -1,8 +1,9 @@
 // The end of a sandbox: its processes, then its folder.
 import { rm } from 'node:fs/promises'
 import { HomelabError } from '../errors.ts'
+import { signal, waitGone } from '../process.ts'
 import { socketPath } from './paths.ts'
-import { sandboxProcesses, signal, waitGone } from './processes.ts'
+import { sandboxProcesses } from './processes.ts'
 
 /**
  * End every process of the sandbox in `dir` and remove the folder. Safe at any time and on any half of a sandbox.

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isRunning } from './processes.ts'
+import { isRunning } from '../process.ts'
 
 /**
  * Run `work` while holding the lock folder `path`; waits for a living holder, takes over from a dead one.

@@ -1,21 +1,6 @@
-// The processes of this machine: who runs, which ones belong to a sandbox, and ending exactly those.
+// Which processes of this machine belong to a sandbox.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
-
-/** Whether a process with this id exists (a zombie's does not count on Linux). */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-  try {
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return true // no /proc (macOS), or it ended this moment and the next look will say so
-  }
-}
 
 interface Process {
   pid: number
@@ -56,23 +41,4 @@ export function sandboxProcesses(dir: string): Process[] {
     if (command.startsWith(`${dir}/kwok/`) || command.startsWith(`${dir}/run/`)) return true
     return (local.test(command) || agent.test(command)) && command.includes(`${dir}/`)
   })
-}
-
-/** Send a signal; a process that is gone already is fine. */
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-/** Wait until none of these runs. @param limit milliseconds @returns those that still do */
-export async function waitGone(pids: readonly number[], limit: number): Promise<number[]> {
-  const end = Date.now() + limit
-  for (;;) {
-    const left = pids.filter(isRunning)
-    if (left.length === 0 || Date.now() > end) return left
-    await sleep(20)
-  }
 }

@@ -6,7 +6,7 @@ import { describe, type Values } from '../command.ts'
 import { exit, HomelabError, throwProblems } from '../errors.ts'
 import { createReporter, paint, print, seconds } from '../output.ts'
 import { root } from '../root.ts'
-import { Run } from '../run.ts'
+import { lockFor, Run } from '../run.ts'
 import { pasteable, refuseOther, writableSite } from '../site/choose.ts'
 import type { Step } from '../step.ts'
 import { judgeRef } from '../wait.ts'
@@ -30,7 +30,8 @@ export async function uninstallSteps(steps: readonly Step[], values: Values): Pr
   )
   const started = Date.now()
   try {
-    refuseOther(site, (await run.cluster.find('namespace/kube-system'))?.metadata.uid)
+    run.uid = (await run.cluster.find('namespace/kube-system'))?.metadata.uid ?? ''
+    refuseOther(site, run.uid)
     const all = await Promise.all([...steps].reverse().map(step => belongingsOf(run, step)))
     const also = { data: values['delete-data'] === true, crds: values['delete-crds'] === true }
     const removals = await planRemoval(run, all, also)
@@ -39,6 +40,7 @@ export async function uninstallSteps(steps: readonly Step[], values: Values): Pr
     if (!json || values.plan) show(removals, await dependents(run, all), json)
     if (!going.length || values.plan) return exit.done
     await confirm(run, values)
+    await lockFor(run)
     const failed = await removeAll(run, going)
     print(
       json
@@ -47,6 +49,7 @@ export async function uninstallSteps(steps: readonly Step[], values: Values): Pr
     )
     return failed ? exit.failed : exit.done
   } finally {
+    await run.cluster.lock?.release()
     await run.cluster.close()
   }
 }

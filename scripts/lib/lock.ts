@@ -1,0 +1,198 @@
+// One run at a time writes to a cluster: a Lease in it, taken before the first write and gone after the last.
+// A run that changes nothing never takes it, and so writes nothing at all.
+import { randomUUID } from 'node:crypto'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { cacheFolder } from './cache.ts'
+import type { Cluster } from './cluster.ts'
+import { exit, HomelabError } from './errors.ts'
+import { type K8sObject, textAt, timeAt } from './k8s.ts'
+import { endGroup, isAlive, startedAt } from './process.ts'
+import { ourLabels } from './verbs.ts'
+
+// Seconds. A holder that has not renewed for so long is dead or cut off (k0sctl uses the same two).
+const renewEvery = 10
+const staleAfter = 30
+
+const where = { namespace: 'kube-system', name: 'homelab' }
+const run = 'homelab/run'
+
+/** What the holder keeps on its own machine, so that the next run there knows at once whether it is dead. */
+interface Note {
+  run: string
+  pid: number
+  /** As `ps` says it: a process id alone is soon somebody else's. */
+  started: string
+  /** Process groups of helm that it has started and not yet seen end. */
+  children: { pid: number; started: string }[]
+}
+
+export class Lock {
+  readonly #cluster: Cluster
+  readonly #id: string
+  readonly #notice: (text: string) => void
+  readonly #note: Note = { run: randomUUID(), pid: process.pid, started: '', children: [] }
+  #taken: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #lost: HomelabError | undefined
+
+  /**
+   * @param uid of the cluster, which names the note on this machine
+   * @param notice told when a dead run's lock is taken over
+   */
+  constructor(cluster: Cluster, uid: string, notice: (text: string) => void) {
+    this.#cluster = cluster
+    this.#id = uid
+    this.#notice = notice
+  }
+
+  /** Marks what this run writes, so that a later one knows a dead run's half-written release from somebody else's. */
+  get run(): string {
+    return this.#note.run
+  }
+
+  /** @throws HomelabError (exit 3) while another run that is alive holds it */
+  async look(): Promise<void> {
+    const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
+    if (lease && !(await this.#isDead(lease))) throw held(lease)
+  }
+
+  /**
+   * Before every write; only the first one takes it.
+   * @throws HomelabError (exit 3) when somebody else has it, or has taken it from us while we were cut off
+   */
+  async take(): Promise<void> {
+    this.#taken ??= this.#take()
+    await this.#taken
+    if (this.#lost) throw this.#lost
+  }
+
+  /** Gives it back. What was never taken needs nothing. */
+  async release(): Promise<void> {
+    clearInterval(this.#timer)
+    if (!this.#taken || this.#lost) return
+    await this.#taken.catch(() => {})
+    const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
+    this.#cluster.lock = undefined // the last write needs none
+    if (lease && ours(lease, this.#note.run)) await this.#cluster.delete(lease)
+    rmSync(this.#file, { force: true })
+  }
+
+  /** A helm of ours: whoever takes the lock over from us, should we die, ends it first. */
+  child(pid: number): () => void {
+    const entry = { pid, started: startedAt(pid) }
+    this.#note.children.push(entry)
+    this.#keep()
+    return () => {
+      this.#note.children.splice(this.#note.children.indexOf(entry), 1)
+      this.#keep()
+    }
+  }
+
+  get #file(): string {
+    return join(cacheFolder('locks'), `${this.#id || 'unknown'}.json`)
+  }
+
+  async #take(): Promise<void> {
+    this.#note.started = startedAt(process.pid)
+    for (let attempt = 0; ; attempt++) {
+      const found = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
+      if (found && !(await this.#isDead(found))) throw held(found)
+      if (found) {
+        const { whose, children } = this.#remembered(found)
+        await Promise.all(children.map(child => endGroup(child.pid, 30)))
+        this.#notice(`${describe(found)} has ended without giving its lock back${whose}: taken over`)
+      }
+      const version = found?.metadata.resourceVersion
+      if (await this.#cluster.create(this.#lease(found ? { resourceVersion: version } : {}), found !== undefined)) break
+      if (attempt === 5) throw held(found ?? this.#lease({}))
+    }
+    this.#keep()
+    this.#timer = setInterval(() => void this.#renew(), renewEvery * 1000)
+    this.#timer.unref()
+  }
+
+  /** As long as the API server is away nobody else can take it either. */
+  async #renew(): Promise<void> {
+    const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`).catch(() => 'away' as const)
+    if (lease === 'away') return
+    if (lease && ours(lease, this.#note.run))
+      return void (await this.#cluster
+        .create(this.#lease({ resourceVersion: lease.metadata.resourceVersion }), true)
+        .catch(() => {}))
+    clearInterval(this.#timer)
+    this.#lost = new HomelabError({
+      what: 'the lock of this run is no longer ours',
+      why: lease
+        ? `${describe(lease)} has taken it over: this run was cut off from the cluster`
+        : 'somebody deleted it',
+      fix: 'when the other run has ended: the same command again',
+      code: exit.refused,
+    })
+  }
+
+  #lease(metadata: { resourceVersion?: string | undefined }): K8sObject {
+    const now = new Date(this.#cluster.serverTime()).toISOString().replace('Z', '000Z')
+    return {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: {
+        ...where,
+        labels: { ...ourLabels },
+        annotations: { [run]: this.#note.run },
+        ...metadata,
+      } as K8sObject['metadata'],
+      spec: {
+        holderIdentity: `${userInfo().username}@${hostname()}, process ${process.pid}`,
+        leaseDurationSeconds: staleAfter,
+        renewTime: now,
+      },
+    }
+  }
+
+  /** On its own machine a dead process is known at once; elsewhere its silence tells, by the API server's clock. */
+  async #isDead(lease: K8sObject): Promise<boolean> {
+    const note = this.#readNote()
+    if (note && ours(lease, note.run)) return !isAlive(note.pid, note.started)
+    const renewed = timeAt(lease.spec, 'renewTime') ?? 0
+    return this.#cluster.serverTime() - renewed > staleAfter * 1000
+  }
+
+  #remembered(lease: K8sObject): { whose: string; children: Note['children'] } {
+    const note = this.#readNote()
+    if (!note || !ours(lease, note.run)) return { whose: ' (not renewed any more)', children: [] }
+    const children = note.children.filter(child => isAlive(child.pid, child.started))
+    return { whose: children.length ? ', its helm was still at work and has been ended' : '', children }
+  }
+
+  #readNote(): Note | undefined {
+    try {
+      return JSON.parse(readFileSync(this.#file, 'utf8')) as Note
+    } catch {
+      return undefined // never held from here
+    }
+  }
+
+  #keep(): void {
+    writeFileSync(`${this.#file}.${process.pid}`, JSON.stringify(this.#note), { mode: 0o600 })
+    renameSync(`${this.#file}.${process.pid}`, this.#file)
+  }
+}
+
+function ours(lease: K8sObject, id: string): boolean {
+  return lease.metadata.annotations?.[run] === id
+}
+
+function describe(lease: K8sObject): string {
+  return `the run of ${textAt(lease.spec, 'holderIdentity') ?? 'somebody'}`
+}
+
+function held(lease: K8sObject): HomelabError {
+  return new HomelabError({
+    what: 'another run is at work on this cluster',
+    why: `${describe(lease)} holds its lock (Lease ${where.namespace}/${where.name}, renewed ${textAt(lease.spec, 'renewTime') ?? '?'})`,
+    fix: `wait until it has ended; if nothing of it is left, its lock is void ${staleAfter} s after its last sign of life`,
+    code: exit.refused,
+  })
+}
