@@ -9,7 +9,7 @@ e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan doctor uninstall status test-ingress credentials trust-ca rehearse sandbox \
+.PHONY: help help-all setup install plan doctor adopt uninstall status test-ingress credentials trust-ca rehearse sandbox \
 	sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
 
 help: ## this list
@@ -36,6 +36,9 @@ plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 
 doctor: setup ## what is in the way of an install, and the way out; writes nothing
 	@$(RUN) scripts/doctor.ts
+
+adopt: setup ## take over what Argo CD manages of the platform: plan first, then asks (PLAN=1 for the plan only)
+	@$(RUN) scripts/adopt.ts $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --uninstall $(if $(CONFIRM),--confirm "$(CONFIRM)")

@@ -1,5 +1,5 @@
 // What a step has brought, told by its own script: its body runs with verbs that write nothing and take notes.
-import { readManifest } from '../fill.ts'
+import { readManifest, readValues } from '../fill.ts'
 import { type K8sObject, mapAt } from '../k8s.ts'
 import type { Run } from '../run.ts'
 import type { Step } from '../step.ts'
@@ -11,7 +11,7 @@ export interface Belongings {
   needs: string[]
   /** Namespaces of its own; those of `objects` hold somebody else's work. */
   namespaces: string[]
-  releases: { namespace: string; name: string }[]
+  releases: { namespace: string; name: string; chart: string; values: Record<string, unknown> }[]
   /** In the order in which they were applied. */
   objects: K8sObject[]
   notes: { keep: Record<string, string>; made: string[]; finalizers: string[] }
@@ -57,11 +57,15 @@ function notingVerbs(run: Run, found: Belongings): Verbs {
       return Buffer.from(value ?? '', 'base64').toString()
     },
     skip: reason => {
-      throw new Error(`a step ends itself while it is read for its uninstall: ${reason}`)
+      throw new Error(`a step ends itself while it is read: ${reason}`)
     },
     secret: Object.assign(secret, { generated: () => '', bcrypt: () => '' }),
     namespace: async name => void found.namespaces.push(name),
-    chart: async ref => void found.releases.push(split(ref)),
+    chart: async (ref, valuesFile, { chart, vars = {} } = {}) => {
+      const { namespace, name } = split(ref)
+      const values = readValues(valuesFile, { ...run.vars, ...vars })
+      found.releases.push({ namespace, name, chart: chart ?? name, values })
+    },
     apply: async (file, vars = {}) => {
       found.objects.push(...readManifest(file, { ...run.vars, ...vars }))
       return []
