@@ -38,6 +38,12 @@ export class OlderLayout {
     git(this.repository, 'commit', '-qm', 'change')
   }
 
+  /** What Git has no longer. */
+  remove(files: readonly string[]): void {
+    git(this.repository, 'rm', '-q', ...files)
+    git(this.repository, 'commit', '-qm', 'remove')
+  }
+
   /** Argo CD by hand, as the owner once put it there, and Git with charts, manifests and Applications. */
   async install(applications: readonly K8sObject[]): Promise<void> {
     git(this.repository, 'init', '-qb', 'main')
@@ -111,19 +117,19 @@ export class OlderLayout {
     })
   }
 
-  /** Until Argo CD says that these are as Git has them. */
+  /** Until Argo CD has brought these in. (MetalLB's CRDs never compare equal: its controller writes into them.) */
   async synced(...names: string[]): Promise<void> {
-    const state = async () => {
+    for (const end = Date.now() + 240_000; ; await new Promise(done => setTimeout(done, 500))) {
       const found = await this.#cluster.list('applications.argoproj.io', { namespace: argocd })
-      return names.map(name => {
-        const one = found.find(({ metadata }) => metadata.name === name)
-        return [name, textAt(one?.status, 'sync', 'status') ?? 'missing', JSON.stringify(one?.status ?? {})] as const
+      const states = names.map(name => {
+        const status = found.find(({ metadata }) => metadata.name === name)?.status
+        const last = textAt(status, 'operationState', 'phase')
+        const ready = last === 'Succeeded' || textAt(status, 'sync', 'status') === 'Synced'
+        return { name, ready, status: JSON.stringify(status ?? 'missing').slice(0, 1500) }
       })
-    }
-    for (const end = Date.now() + 120_000; ; await new Promise(done => setTimeout(done, 500))) {
-      const now = await state()
-      if (now.every(([, sync]) => sync === 'Synced')) return
-      if (Date.now() > end) throw new Error(`not synced: ${now.filter(([, sync]) => sync !== 'Synced').join('\n')}`)
+      const missing = states.filter(({ ready }) => !ready)
+      if (!missing.length) return
+      if (Date.now() > end) throw new Error(`not synced: ${missing.map(one => `${one.name} ${one.status}`).join('\n')}`)
     }
   }
 }

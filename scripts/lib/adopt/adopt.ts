@@ -8,11 +8,12 @@ import { lockFor, Run, runSteps } from '../run.ts'
 import { refuseOther, writableSite } from '../site/choose.ts'
 import { confirmByName } from '../site/confirm.ts'
 import type { Step } from '../step.ts'
-import type { Id } from './application.ts'
+import type { Application, Id } from './application.ts'
 import { carryOut } from './carry-out.ts'
 import { planAdoption } from './plan.ts'
+import { readyToResume, resume } from './resume.ts'
 import { afterwards, restarts, showPlan } from './show.ts'
-import { dropState } from './state.ts'
+import { dropState, readState } from './state.ts'
 import { effectsOf, type Wanted, wantedObjects } from './wanted.ts'
 
 /**
@@ -38,11 +39,7 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
     const plan = await look()
     const rolls = wanted ? await effectsOf(run, plan.steps, (await wanted).values()) : []
     if (!json || values.plan) showPlan(plan, rolls, json)
-    if (!plan.leaving.length && !plan.steps.length) {
-      if (!json) print(`${paint('green', '✓')} nothing to hand over: no Application holds anything of the platform`)
-      if (!json) afterwards(plan.stillPaused, [])
-      return exit.done
-    }
+    if (!plan.leaving.length && !plan.steps.length) return await onlyParents(run, plan.stillPaused, values)
     // All that would stop the steps later is said now, while nothing has changed yet.
     await preflight(run, values, plan.steps, true)
     if (values.plan) return exit.done
@@ -55,12 +52,31 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
     }
     const code = await runSteps(plan.steps, { ...values, plan: false, yes: true })
     if (code !== exit.done) return code
+    const { applications } = await readState(run.cluster) // also those that a killed run has taken away
     await dropState(run.cluster)
-    const leaving = plan.leaving.map(({ application }) => application)
-    if (!json) afterwards([...plan.paused, ...plan.stillPaused], leaving)
+    const sources = plan.leaving.map(({ application }) => application.source)
+    const waiting = [...plan.paused, ...plan.stillPaused].map(parent => ({ parent, reason: undefined }))
+    if (!json) afterwards(waiting, { names: applications, sources })
     return exit.done
   } finally {
     await run.cluster.lock?.release()
     await run.cluster.close()
   }
+}
+
+/** Nothing is left to hand over: parents that waited for Git sync again, if Git no longer has what they may not make. */
+async function onlyParents(run: Run, paused: readonly Application[], values: Values): Promise<number> {
+  const say = (text: string) => (values.json ? run.reporter.notice(text) : print(text))
+  say(`${paint('green', '✓')} nothing to hand over: no Application holds anything of the platform`)
+  const waiting: { parent: Application; reason: string | undefined }[] = []
+  if (paused.length && !values.plan) await lockFor(run)
+  for (const parent of paused) {
+    const reason = values.plan ? 'Git was not looked at' : await readyToResume(run, parent)
+    if (reason === undefined) {
+      await resume(run, parent)
+      say(`${paint('green', '✓')} Application ${parent.name} syncs again: Git has nothing of the platform any more`)
+    } else waiting.push({ parent, reason })
+  }
+  if (!values.json) afterwards(waiting, { names: [], sources: [] })
+  return exit.done
 }

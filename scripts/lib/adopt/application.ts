@@ -25,7 +25,20 @@ export interface Application {
 }
 
 /** Where a pause keeps what it has switched off. */
-export const pausedMark = 'homelab/auto-sync-before-adopt'
+export const pausedMark = 'homelab/paused-by-adopt'
+
+/** Of a parent that waits for its owner to take something out of Git. */
+export interface Pause {
+  /** `spec.syncPolicy.automated` as it was. */
+  automated: unknown
+  /** The Applications, `namespace/name`, that it would make again. */
+  gone: readonly string[]
+}
+
+export function pauseOf({ object }: Application): Pause | undefined {
+  const text = object.metadata.annotations?.[pausedMark]
+  return text === undefined ? undefined : (JSON.parse(text) as Pause)
+}
 
 export const trackingId = 'argocd.argoproj.io/tracking-id'
 
@@ -58,10 +71,13 @@ export function readApplication(object: K8sObject): Application {
     automated: at(object.spec, 'syncPolicy', 'automated') ?? undefined,
     source: `${textAt(source, 'path') ?? textAt(source, 'chart') ?? '?'} of ${textAt(source, 'repoURL') ?? '?'}`,
     resources: new Set(resources),
-    busy: object.operation !== undefined || textAt(object.status, 'operationState', 'phase') === 'Running',
+    // Argo CD takes the request away by writing null, which a schema may keep.
+    busy: (object.operation ?? undefined) !== undefined || isRunning(object),
     madeBy: ownerReferences.find(one => one.kind === 'ApplicationSet')?.name,
   }
 }
+
+export const isRunning = (object: K8sObject): boolean => textAt(object.status, 'operationState', 'phase') === 'Running'
 
 /** How an Argo CD marks what it has applied (argocd-cm; https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/). */
 export interface Tracking {

@@ -3,7 +3,7 @@ import { HomelabError } from '../errors.ts'
 import { type K8sObject, nameOf } from '../k8s.ts'
 import type { Run } from '../run.ts'
 import type { Step } from '../step.ts'
-import { type Application, pausedMark, readApplication } from './application.ts'
+import { type Application, isRunning, type Pause, pausedMark, pauseOf, readApplication } from './application.ts'
 import type { Plan } from './plan.ts'
 import { keepState } from './state.ts'
 
@@ -47,12 +47,17 @@ export async function carryOut(run: Run, plan: Plan, again: () => Promise<Plan>)
 
 const nothing: K8sObject = { apiVersion: '', kind: '', metadata: { name: 'an object' } }
 
-/** @param keep whether it stays: then it keeps what was switched off, for its owner to read */
-async function pause(run: Run, application: Application, keep: boolean): Promise<void> {
+/** @param gone of a parent that stays: what it may not make again. It keeps what was switched off until then */
+async function pause(run: Run, application: Application, gone: readonly string[] | undefined): Promise<void> {
   const { object, name, automated } = application
-  if (automated === undefined) return
+  const before = pauseOf(application)
+  if (automated === undefined && !(gone && before)) return
   run.checkpoint()
-  const annotations = keep ? { annotations: { [pausedMark]: JSON.stringify(automated) } } : {}
+  const kept: Pause = {
+    automated: before?.automated ?? automated,
+    gone: [...new Set([...(before?.gone ?? []), ...(gone ?? [])])],
+  }
+  const annotations = gone ? { annotations: { [pausedMark]: JSON.stringify(kept) } } : {}
   await run.cluster.patch(object, { metadata: annotations, spec: { syncPolicy: { automated: null } } })
   run.reporter.notice(`  ~ Application ${name}: auto-sync off`)
 }
@@ -66,7 +71,9 @@ async function quiet(run: Run, { object, name }: Application): Promise<void> {
     if (!found || !readApplication(found).busy) return
     if (!told && Date.now() - begin > patience) {
       run.reporter.notice(`  ~ Application ${name}: its sync is told to end`)
-      await run.cluster.patch(object, { status: { operationState: { phase: 'Terminating' } } })
+      // One that nobody has begun is only a request.
+      const end = isRunning(found) ? { status: { operationState: { phase: 'Terminating' } } } : { operation: null }
+      await run.cluster.patch(object, end)
       told = true
     }
     if (Date.now() - begin > 3 * patience)

@@ -10,7 +10,7 @@ import {
   type Id,
   idOf,
   kindOf,
-  pausedMark,
+  pauseOf,
   readApplication,
   readTracking,
   type Tracking,
@@ -67,7 +67,7 @@ export async function planAdoption(
   const { cluster } = run
   const objects = await cluster.list('applications.argoproj.io')
   const all = objects.map(readApplication)
-  const stillPaused = all.filter(({ object }) => object.metadata.annotations?.[pausedMark] !== undefined)
+  const stillPaused = all.filter(one => pauseOf(one) !== undefined)
   const pending = await readState(cluster)
   const nothing: Plan = {
     ...{ leaving: [], paused: [], stillPaused, passing: [], stays: [] },
@@ -109,7 +109,7 @@ export async function planAdoption(
     for (const [id, object] of own) {
       const one = wanted.get(id)
       if (one) has.add(one.step)
-      else stays.push(object)
+      else if (!object.metadata.annotations?.['helm.sh/hook']) stays.push(object) // a hook is made anew each time
       const wantsLabel = one?.object.metadata.labels?.[its.label] !== undefined
       const from = { application, tracking: its, listed: application.resources.has(id) }
       const patch = handOver(object, one?.owner, from, { wantsLabel, selected })

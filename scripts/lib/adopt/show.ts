@@ -2,7 +2,7 @@
 import { at, type K8sObject, nameOf, textAt } from '../k8s.ts'
 import { paint, print, wrap } from '../output.ts'
 import type { Application } from './application.ts'
-import { pausedMark } from './application.ts'
+import { pauseOf } from './application.ts'
 import type { Leaving, Plan } from './plan.ts'
 import type { Roll } from './wanted.ts'
 
@@ -81,27 +81,23 @@ function perOwner({ passing }: Plan): [string, number][] {
   return [...counts].sort(([a], [b]) => a.localeCompare(b))
 }
 
-/** What stands in Git still, and how a paused parent is let go again: in this order, or it all begins anew. */
-export function afterwards(paused: readonly Application[], gone: readonly Application[]): void {
-  for (const { object, name, source } of paused) {
-    const { namespace, annotations = {}, name: short } = object.metadata
-    const before = annotations[pausedMark] ?? JSON.stringify(at(object.spec, 'syncPolicy', 'automated') ?? {})
-    const names = gone.map(one => one.object.metadata.name).join(', ')
-    print(
-      `\n${paint('yellow', '!')} Application ${name} is paused, until Git no longer has ${names || 'what was handed over'}.`,
-    )
-    print(`  1. remove ${names ? 'them' : 'that'} from ${source}, and push`)
-    print('  2. then let it sync again:')
-    const patch = {
-      metadata: { annotations: { [pausedMark]: null } },
-      spec: { syncPolicy: { automated: JSON.parse(before) } },
-    }
-    print(`     kubectl -n ${namespace} patch application ${short} --type=merge -p '${JSON.stringify(patch)}'`)
+/** What is left to do in Git. In this order, or it all begins anew. */
+export function afterwards(
+  waiting: readonly { parent: Application; reason: string | undefined }[],
+  gone: { names: readonly string[]; sources: readonly string[] },
+): void {
+  for (const { parent, reason } of waiting) {
+    print(`\n${paint('yellow', '!')} Application ${parent.name} stays without auto-sync${reason ? `: ${reason}` : ''}`)
+    print('  It would make again what was handed over, and delete it when it leaves Git later.')
+    const names = pauseOf(parent)?.gone ?? gone.names
+    print(`  1. remove ${names.map(name => name.split('/').at(-1)).join(', ')} from`)
+    print(`     ${parent.source}, and push`)
+    print('  2. make adopt: it looks at Git, and lets it sync again')
   }
-  const sources = [...new Set(gone.filter(one => one.object.metadata.name).map(({ source }) => source))]
-  if (gone.length && !paused.length) {
-    print(`\n  What brought them into the cluster may still be in Git: ${sources.slice(0, 3).join('; ')}.`)
-    print('  Nobody reads it any more; remove it, so that nobody applies it again.')
+  if (gone.names.length && !waiting.length) {
+    print('\n  What made these Applications may still be in Git. Nobody reads it any more; remove it,')
+    print('  so that nobody applies it again.')
+    for (const source of new Set(gone.sources)) print(`    ${source}`)
   }
 }
 
