@@ -23,8 +23,9 @@ export async function carryOut(run: Run, plan: Plan, again: () => Promise<Plan>)
   })
   // The topmost first, and every one before the first object is touched: a parent would put a child's auto-sync back.
   const leaving = plan.leaving.map(({ application }) => application)
+  const names = leaving.map(({ name }) => name)
   for (const application of [...plan.paused, ...leaving])
-    await pause(run, application, plan.paused.includes(application))
+    await pause(run, application, plan.paused.includes(application) ? names : undefined)
   await Promise.all([...plan.paused, ...leaving].map(application => quiet(run, application)))
 
   let now = await again()
