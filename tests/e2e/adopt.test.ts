@@ -138,24 +138,22 @@ test('where our values differ, the plan says which workloads restart and why', o
   }
 })
 
-test(
-  'killed in the middle of the handover, the same command finishes it; no pod restarts, nothing is lost',
-  options,
-  async () => {
-    const killed = await lab.run('scripts/adopt.ts', [], { kill: { after: /passed to/, signal: 'SIGKILL' } })
+test('killed three times, the same command finishes it; no pod restarts, nothing is lost', options, async () => {
+  for (const after of [/auto-sync off/, /passed to/, /gone, its objects stay/]) {
+    const killed = await lab.run('scripts/adopt.ts', [], { kill: { after, signal: 'SIGKILL' } })
     assert.equal(killed.code, 137, killed.stdout)
-    const { code, stdout, stderr } = await lab.run('scripts/adopt.ts')
-    assert.equal(code, 0, stdout + stderr)
+  }
+  const { code, stdout, stderr } = await lab.run('scripts/adopt.ts')
+  assert.equal(code, 0, stdout + stderr)
 
-    assert.deepEqual(await applications(), ['extras', 'homelab', 'root'])
-    const now = await identities(kinds)
-    // Helm makes a hook anew each time.
-    for (const [name, uid] of uids)
-      if (!name.includes('redis-secret-init'))
-        assert.equal(now.get(name), uid, `${name} is the one that was there before`)
-    assert.deepEqual(await livingPods(), pods)
-  },
-)
+  assert.deepEqual(await applications(), ['extras', 'homelab', 'root'])
+  const now = await identities(kinds)
+  // Helm makes a hook anew each time.
+  for (const [name, uid] of uids)
+    if (!name.includes('redis-secret-init'))
+      assert.equal(now.get(name), uid, `${name} is the one that was there before`)
+  assert.deepEqual(await livingPods(), pods)
+})
 
 test(
   'nothing of it carries a mark of Argo CD any more, and Helm has what the steps install by Helm',

@@ -12,7 +12,7 @@ import type { Application, Id } from './application.ts'
 import { carryOut } from './carry-out.ts'
 import { planAdoption } from './plan.ts'
 import { readyToResume, resume } from './resume.ts'
-import { afterwards, restarts, showPlan } from './show.ts'
+import { restarts, showLeft, showPlan, type Waiting } from './show.ts'
 import { dropState, readState } from './state.ts'
 import { effectsOf, type Wanted, wantedObjects } from './wanted.ts'
 
@@ -56,7 +56,7 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
     await dropState(run.cluster)
     const sources = plan.leaving.map(({ application }) => application.source)
     const waiting = [...plan.paused, ...plan.stillPaused].map(parent => ({ parent, reason: undefined }))
-    if (!json) afterwards(waiting, { names: applications, sources })
+    showLeft(waiting, { names: applications, sources }, json)
     return exit.done
   } finally {
     await run.cluster.lock?.release()
@@ -66,17 +66,19 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
 
 /** Nothing is left to hand over: parents that waited for Git sync again, if Git no longer has what they may not make. */
 async function onlyParents(run: Run, paused: readonly Application[], values: Values): Promise<number> {
-  const say = (text: string) => (values.json ? run.reporter.notice(text) : print(text))
-  say(`${paint('green', '✓')} nothing to hand over: no Application holds anything of the platform`)
-  const waiting: { parent: Application; reason: string | undefined }[] = []
+  const json = values.json === true
+  if (!json) print(`${paint('green', '✓')} nothing to hand over: no Application holds anything of the platform`)
+  const waiting: Waiting[] = []
   if (paused.length && !values.plan) await lockFor(run)
   for (const parent of paused) {
     const reason = values.plan ? 'Git was not looked at' : await readyToResume(run, parent)
     if (reason === undefined) {
       await resume(run, parent)
-      say(`${paint('green', '✓')} Application ${parent.name} syncs again: Git has nothing of the platform any more`)
+      run.reporter.notice(
+        `${paint('green', '✓')} Application ${parent.name} syncs again: Git has nothing of the platform any more`,
+      )
     } else waiting.push({ parent, reason })
   }
-  if (!values.json) afterwards(waiting, { names: [], sources: [] })
+  if (!json || !values.plan) showLeft(waiting, { names: [], sources: [] }, json)
   return exit.done
 }

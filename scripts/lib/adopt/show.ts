@@ -81,11 +81,26 @@ function perOwner({ passing }: Plan): [string, number][] {
   return [...counts].sort(([a], [b]) => a.localeCompare(b))
 }
 
+/** A parent without auto-sync, and why it stays so; without a reason it has just been paused. */
+export interface Waiting {
+  parent: Application
+  reason: string | undefined
+}
+
 /** What is left to do in Git. In this order, or it all begins anew. */
-export function afterwards(
-  waiting: readonly { parent: Application; reason: string | undefined }[],
+export function showLeft(
+  waiting: readonly Waiting[],
   gone: { names: readonly string[]; sources: readonly string[] },
+  json: boolean,
 ): void {
+  if (json)
+    return void print(
+      JSON.stringify({
+        event: 'left',
+        gone: gone.names,
+        waiting: waiting.map(({ parent, reason }) => ({ ...brief(parent), reason: reason ?? null })),
+      }),
+    )
   for (const { parent, reason } of waiting) {
     print(`\n${paint('yellow', '!')} Application ${parent.name} stays without auto-sync${reason ? `: ${reason}` : ''}`)
     print('  It would make again what was handed over, and delete it when it leaves Git later.')
