@@ -95,6 +95,12 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
   return withFileLock(`${dir}.lock`, waiting, async () => {
     const running = await runningSandbox(name)
     if (running) {
+      if (argocd && !(await readRecord(dir))?.argocd)
+        throw new HomelabError({
+          what: `the sandbox ${name} runs already, without Argo CD`,
+          fix: `end it first: npx tsx scripts/sandbox.ts down --name ${name}`,
+          code: exit.usage,
+        })
       report(`sandbox ${name}: runs already`)
       return running
     }
