@@ -82,19 +82,24 @@ export async function planAdoption(
   // What the steps themselves make of Applications is ours already.
   const theirs = all.filter(({ object }) => !wanted.has(idOf(object)))
   const platform = theirs.filter(
-    one => pending.applications.includes(one.name) || [...held(one).keys()].some(id => wanted.has(id)),
+    one =>
+      pending.applications.includes(one.name) || [...held(one).keys(), ...one.resources].some(id => wanted.has(id)), // listed and missing: its next sync makes it
   )
   if (!platform.length) return nothing
   const going = new Set(platform.map(({ name }) => name))
-  const parents = ancestorsOf(going, theirs, tracking)
+  const parents = ancestorsOf(going, all, tracking)
   const applicationNames = new Map(all.map(one => [idOf(one.object), one.name]))
   // From the bottom up: a parent of nothing but Applications that go has nothing left to do.
   for (const parent of [...parents].reverse())
-    if ([...parent.resources].every(id => going.has(applicationNames.get(id) ?? '') || isSelf(parent, id)))
+    if (
+      theirs.includes(parent) &&
+      [...parent.resources].every(id => going.has(applicationNames.get(id) ?? '') || isSelf(parent, id))
+    )
       going.add(parent.name)
   const paused = parents.filter(({ name }) => !going.has(name))
   const leaving = [...new Set([...parents, ...platform])].filter(({ name }) => going.has(name))
-  refuse([...paused, ...leaving])
+  const [first, ...others] = hindrances([...paused, ...leaving])
+  if (first) throw new HomelabError({ ...first, others, code: exit.refused })
 
   const selectors = await readSelectors(run)
   const passing: Passing[] = []
@@ -200,9 +205,9 @@ const selecting =
 
 const readSelectors = (run: Run): Promise<K8sObject[]> => run.cluster.list(selecting)
 
-/** @throws HomelabError (exit 3) for what would undo the handover, or is already taking the objects away */
-function refuse(applications: readonly Application[]): void {
-  const problems = applications.flatMap(({ object, name, madeBy }): Problem[] => {
+/** What would undo the handover, or is already taking the objects away. */
+export function hindrances(applications: readonly Application[]): Problem[] {
+  return applications.flatMap(({ object, name, madeBy }): Problem[] => {
     const { namespace, name: short, deletionTimestamp } = object.metadata
     if (madeBy)
       return [
@@ -222,6 +227,4 @@ function refuse(applications: readonly Application[]): void {
       ]
     return []
   })
-  const [first, ...others] = problems
-  if (first) throw new HomelabError({ ...first, others, code: exit.refused })
 }

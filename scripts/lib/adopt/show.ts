@@ -24,9 +24,16 @@ function showForPeople(plan: Plan, rolls: readonly Roll[]): void {
   const groups = perOwner(plan)
   if (groups.length) print('\nWhose the objects become:')
   for (const [owner, count] of groups) print(`  ${String(count).padStart(4)}  ${owner}`)
-  if (plan.stays.length) {
-    print(`\n${plan.stays.length} that no step makes stay as they are, and nobody looks after them:`)
-    for (const line of wrap(plan.stays.map(typed).join(', '), 76)) print(`  ${line}`)
+  const running = plan.stays.filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet)$/.test(kind))
+  const others = plan.stays.filter(object => !running.includes(object))
+  if (others.length) {
+    print(`\n${others.length} that no step makes stay as they are, and nobody looks after them:`)
+    for (const line of wrap(others.map(typed).join(', '), 76)) print(`  ${line}`)
+  }
+  if (running.length) {
+    print(`\n${paint('yellow', '!')} ${running.length} that no step makes keep running, beside what the steps bring:`)
+    for (const line of wrap(running.map(typed).join(', '), 76)) print(`  ${line}`)
+    print('  They are yours from now on: delete them when you no longer need them.')
   }
   if (plan.leaving.length) print('')
   if (rolls.length) print(`${paint('yellow', '!')} ${restarts(rolls)} restart: our values differ from what runs now`)

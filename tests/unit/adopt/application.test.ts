@@ -10,6 +10,7 @@ import {
   readTracking,
   trackedBy,
 } from '../../../scripts/lib/adopt/application.ts'
+import { hindrances } from '../../../scripts/lib/adopt/plan.ts'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
 
 function application(name: string, children: readonly string[] = [], more: Partial<K8sObject> = {}): K8sObject {
@@ -136,4 +137,27 @@ test('an object is the same in another version of its API', () => {
   const old = { ...service({}), apiVersion: 'apps/v1beta1', kind: 'Deployment' }
   assert.equal(idOf(old), idOf({ ...old, apiVersion: 'apps/v1' }))
   assert.equal(idOf(service({})), '/Service/traefik/traefik')
+})
+
+test('what would undo the handover is refused, with the way out', () => {
+  const made = application('traefik', [], {
+    metadata: {
+      name: 'traefik',
+      namespace: 'argocd',
+      ownerReferences: [{ kind: 'ApplicationSet', name: 'fleet', uid: 'u' }],
+    },
+  })
+  const ending = application('metallb', [], {
+    metadata: {
+      name: 'metallb',
+      namespace: 'argocd',
+      deletionTimestamp: '2026-01-01T00:00:00Z',
+      finalizers: ['resources-finalizer.argocd.argoproj.io'],
+    },
+  })
+  const found = hindrances([made, ending, application('cert-manager')].map(readApplication))
+  assert.equal(found.length, 2)
+  assert.match(found[0]?.what ?? '', /argocd\/traefik is made by the ApplicationSet fleet/)
+  assert.match(found[0]?.fix ?? '', /delete applicationset fleet --cascade=orphan/)
+  assert.match(found[1]?.what ?? '', /argocd\/metallb is being deleted/)
 })
