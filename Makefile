@@ -6,11 +6,12 @@ STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
+fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup install plan doctor adopt uninstall status test-ingress credentials trust-ca rehearse sandbox \
-	sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster check fix docs bench programs
+.PHONY: help help-all setup configure install plan doctor adopt uninstall status test-ingress credentials trust-ca rehearse \
+	sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster test-fuzz check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +28,9 @@ node_modules/.package-lock.json: package-lock.json package.json
 
 rehearse: setup ## build the whole platform on a throw-away control plane here (NODES="4x8Gi 4x8Gi 2x4Gi")
 	@$(RUN) scripts/rehearse.ts $(if $(NODES),--nodes "$(NODES)") $(if $(KEEP),--keep)
+
+configure: setup ## write .env: looks, proposes, asks only what it cannot know (ENV=staging)
+	@$(RUN) scripts/configure.ts
 
 install: setup ## build it on the cluster in .env (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts)
@@ -70,7 +74,10 @@ check: setup ## types, lint, generated files, unit tests and manifests: half a m
 	@$(RUN) scripts/docs.ts --check
 	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
 
-test: check test-e2e ## everything: check, then the scripts as processes on a real control plane
+test: check test-e2e test-fuzz ## everything: check, then the scripts as processes on a real control plane
+
+test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE)
+	@$(NODE_TEST) $(fuzz)
 
 test-unit: setup ### the unit tests
 	@$(NODE_TEST) $(unit)

@@ -1,13 +1,17 @@
 // Where a chart comes from: a pinned version, pulled once, kept in a cache, held to its recorded digest.
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { dirname, join, resolve } from 'node:path'
+import { parse } from 'yaml'
 import { cacheFolder } from './cache.ts'
+import { aboutChart, sameVersion } from './chart-file.ts'
+import { holdToLock, sha256 } from './chart-lock.ts'
 import { exit, HomelabError } from './errors.ts'
+import { fromMirror, isAddress } from './mirror/source.ts'
 import { root } from './root.ts'
 import { run } from './shell.ts'
+import type { Site } from './site/site.ts'
+import { readPins } from './yaml/check.ts'
 
 export interface Pin {
   version: string
@@ -30,7 +34,23 @@ export interface Chart {
 export type Packaged = () => Promise<Readonly<Record<string, string>>>
 
 /** Where charts may come from: `real` (the pinned ones), `stand-in` (no network), `auto` (real if the network is there). */
-export type ChartSource = 'real' | 'stand-in' | 'auto'
+export const chartSources = ['real', 'stand-in', 'auto'] as const
+export type ChartSource = (typeof chartSources)[number]
+
+/**
+ * The value of `CHARTS`.
+ * @throws HomelabError (exit 2) when it is none of the three: a slip of the pen must not decide what is installed
+ */
+export function readChartSource(text: string | undefined, otherwise: ChartSource): ChartSource {
+  if (!text) return otherwise
+  const known = chartSources.find(one => one === text)
+  if (known) return known
+  throw new HomelabError({
+    what: `CHARTS=${text}: there is no such source of charts`,
+    fix: `CHARTS=${chartSources.join(', CHARTS=')}, or leave it out`,
+    code: exit.usage,
+  })
+}
 
 /** Where pins, digests and archives are kept. */
 export interface ChartFiles {
@@ -39,26 +59,46 @@ export interface ChartFiles {
   cache: string
 }
 
-const ourFiles = (): ChartFiles => ({
+export const ourFiles = (): ChartFiles => ({
   pins: join(root, 'infrastructure/charts.yaml'),
   lock: join(root, 'infrastructure/charts.lock.yaml'),
   cache: cacheFolder('charts'),
 })
 
-/** The pinned charts by name, from infrastructure/charts.yaml. */
+/**
+ * The pinned charts by name, from infrastructure/charts.yaml.
+ * @throws HomelabError (exit 2) with file and line of what is wrong in it
+ */
 export function pins(file = ourFiles().pins): Record<string, Pin> {
-  return parse(readFileSync(file, 'utf8')) as Record<string, Pin>
+  return readPins(file) as Record<string, Pin>
 }
+
+/** `CHARTS_MIRROR` of the site; a rehearsal has no such key and takes it from the environment, as it takes `CHARTS`. */
+export function chartsMirror(site: Pick<Site, 'chartsMirror' | 'sandbox'>): { mirror?: string } {
+  const own = site.sandbox ? process.env.CHARTS_MIRROR : site.chartsMirror
+  if (!own) return {}
+  return { mirror: isAddress(own) ? own : resolve(own) }
+}
+
+export interface FindOptions {
+  /** Path of the helm program. */
+  helm: string
+  source: ChartSource
+  /** A folder or an address that `make mirror` has filled: asked before the chart's own repository. */
+  mirror?: string
+  packaged?: Packaged
+  files?: ChartFiles
+  /** Seconds for a pull from the repository. */
+  patience?: number
+}
+
+export const archiveName = (name: string, { version }: Pin): string => `${name}-${version}.tgz`
 
 /**
  * The pinned chart as a file on this machine.
- * @param helm path of the helm program
- * @throws HomelabError when it cannot be had, or is not the one that was recorded
+ * @throws HomelabError when it cannot be had, or (exit 3) is not the one that was recorded
  */
-export async function findChart(
-  name: string,
-  options: { helm: string; source: ChartSource; packaged?: Packaged; files?: ChartFiles },
-): Promise<Chart> {
+export async function findChart(name: string, options: FindOptions): Promise<Chart> {
   const files = options.files ?? ourFiles()
   const pin = pins(files.pins)[name]
   if (!pin)
@@ -67,14 +107,16 @@ export async function findChart(
       fix: 'add it to infrastructure/charts.yaml',
       code: exit.usage,
     })
-  const file = join(files.cache, `${name}-${pin.version}.tgz`)
+  const file = join(files.cache, archiveName(name, pin))
   if (options.source === 'stand-in') return withoutNetwork(name, pin, options.packaged)
   if (!existsSync(file)) {
-    const problem = await pull(name, pin, file, options.helm)
+    const problem = await fetchChart(name, pin, file, files.lock, options)
     if (problem && options.source === 'auto') return withoutNetwork(name, pin, options.packaged)
     if (problem) throw problem
   }
-  return locked(name, pin, file, files.lock)
+  const fix = `delete ${file} and run again`
+  const digest = holdToLock(name, pin.version, file, files.lock, { from: file, fix })
+  return { name, version: pin.version, path: file, digest, standIn: false, imitated: false }
 }
 
 async function withoutNetwork(name: string, pin: Pin, packaged: Packaged | undefined): Promise<Chart> {
@@ -108,22 +150,60 @@ async function withoutNetwork(name: string, pin: Pin, packaged: Packaged | undef
   }
 }
 
-/** Pulls a chart into the cache; returns the problem instead of throwing it, since a rehearsal can go on without. */
-async function pull(name: string, pin: Pin, file: string, helm: string): Promise<HomelabError | undefined> {
-  const { host, origin } = new URL(pin.repository.replace(/^oci:/, 'https:'))
-  if (!(await reachable(origin))) return unreachable(name, host, 'no connection within 3 s')
+/**
+ * Brings a chart into the cache, from the mirror or else from its repository. Nothing that is not the recorded chart gets there.
+ * @returns what is in the way instead of throwing it, since a rehearsal can go on without
+ * @throws HomelabError (exit 3) when what came is not the chart that was recorded: then nobody goes on
+ */
+async function fetchChart(
+  name: string,
+  pin: Pin,
+  file: string,
+  lock: string,
+  { mirror, helm, patience = 120 }: FindOptions,
+): Promise<HomelabError | undefined> {
   const folder = await mkdtemp(join(dirname(file), '.pull-')) // moved into place whole, so a killed pull leaves nothing half
+  const keep = (got: string, from: string): undefined => {
+    refuseOtherChart(name, pin, got, from)
+    holdToLock(name, pin.version, got, lock, { from, fix: 'run again' })
+    renameSync(got, file)
+  }
   try {
-    const from = pin.repository.startsWith('oci:') ? [`${pin.repository}/${name}`] : [name, '--repo', pin.repository]
-    const ran = await run(helm, ['pull', ...from, '--version', pin.version, '--destination', folder], { timeout: 120 })
-    if (ran.code !== 0) return unreachable(name, host, ran.stderr.trim().split('\n').at(-1) ?? '')
-    const [archive] = readdirSync(folder)
-    if (!archive) return unreachable(name, host, 'helm pull left no file')
-    renameSync(join(folder, archive), file)
-    return undefined
+    let missed: string | undefined
+    if (mirror !== undefined) {
+      const got = join(folder, archiveName(name, pin))
+      missed = await fromMirror(mirror, archiveName(name, pin), got)
+      if (missed === undefined) return keep(got, `the mirror ${mirror}`)
+    }
+    const pulled = await pull(name, pin, folder, helm, patience)
+    if ('got' in pulled) return keep(pulled.got, pin.repository)
+    const also = missed === undefined ? '' : `; the mirror ${mirror}: ${missed}`
+    return new HomelabError({
+      what: `the chart ${name} could not be pulled from ${pulled.host}`,
+      why: `${pulled.why}${also}`,
+      fix: 'check the network (or HTTPS_PROXY) and run the same command again: what is done already is kept',
+    })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function pull(
+  name: string,
+  pin: Pin,
+  folder: string,
+  helm: string,
+  patience: number,
+): Promise<{ got: string } | { host: string; why: string }> {
+  const { host, origin } = new URL(pin.repository.replace(/^oci:/, 'https:'))
+  if (!(await reachable(origin))) return { host, why: 'no connection within 3 s' }
+  const from = pin.repository.startsWith('oci:') ? [`${pin.repository}/${name}`] : [name, '--repo', pin.repository]
+  const ran = await run(helm, ['pull', ...from, '--version', pin.version, '--destination', folder], {
+    timeout: patience,
+  })
+  if (ran.code !== 0) return { host, why: ran.stderr.trim().split('\n').at(-1) ?? '' }
+  const [archive] = readdirSync(folder)
+  return archive ? { got: join(folder, archive) } : { host, why: 'helm pull left no file' }
 }
 
 const hosts = new Map<string, Promise<boolean>>()
@@ -140,37 +220,38 @@ function reachable(origin: string): Promise<boolean> {
   return asked
 }
 
-function unreachable(name: string, host: string, why: string): HomelabError {
-  return new HomelabError({
-    what: `the chart ${name} could not be pulled from ${host}`,
-    why,
-    fix: 'check the network (or HTTPS_PROXY) and run the same command again: what is done already is kept',
+/** What an archive is called says nothing: its own Chart.yaml does. */
+function refuseOtherChart(name: string, pin: Pin, got: string, from: string): void {
+  let found: string
+  try {
+    const about = aboutChart(got)
+    if (about.name === name && sameVersion(about.version, pin.version)) return
+    found = `its Chart.yaml says ${about.name} ${about.version}`
+  } catch (error) {
+    found = error instanceof Error ? error.message : String(error)
+  }
+  throw new HomelabError({
+    what: `what ${from} gave as ${name} ${pin.version} is not that chart`,
+    why: found,
+    fix: 'nothing of it was kept; find out who put it there before you run again',
+    code: exit.refused,
   })
 }
 
-/** Compares with the digest recorded at the first pull, or records it. */
-function locked(name: string, pin: Pin, file: string, lockFile: string): Chart {
-  const digest = sha256(readFileSync(file))
-  const lock = (existsSync(lockFile) ? parse(readFileSync(lockFile, 'utf8')) : null) as Record<string, string> | null
-  const key = `${name}-${pin.version}`
-  const recorded = lock?.[key]
-  if (recorded === undefined) {
-    const text = stringify({ ...lock, [key]: `sha256:${digest}` }, { sortMapEntries: true })
-    writeFileSync(
-      lockFile,
-      `# sha256 of each chart as it was first pulled. Commit this file: a later pull that differs is refused.\n${text}`,
-    )
-  } else if (recorded !== `sha256:${digest}`) {
-    throw new HomelabError({
-      what: `the chart ${key} is not the one that was recorded`,
-      why: `infrastructure/charts.lock.yaml has ${recorded}, ${file} has sha256:${digest}`,
-      fix: `delete ${file} and run again; if it still differs, somebody republished the version: look at what changed before you edit the lock`,
-      code: exit.refused,
-    })
-  }
-  return { name, version: pin.version, path: file, digest, standIn: false, imitated: false }
-}
-
-function sha256(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex')
+/**
+ * The newest release of a chart that its repository has.
+ * @returns why it is not known where there is no network; this is a question, and never fails
+ */
+export async function newestChart(
+  name: string,
+  { repository }: Pin,
+  helm: string,
+): Promise<{ newest: string; appVersion?: string } | { unknown: string }> {
+  const { host, origin } = new URL(repository.replace(/^oci:/, 'https:'))
+  if (!(await reachable(origin))) return { unknown: `no connection to ${host} within 3 s` }
+  const from = repository.startsWith('oci:') ? [`${repository}/${name}`] : [name, '--repo', repository]
+  const ran = await run(helm, ['show', 'chart', ...from], { timeout: 20 })
+  if (ran.code !== 0) return { unknown: ran.stderr.trim().split('\n').at(-1) ?? '' }
+  const { version, appVersion } = parse(ran.stdout) as { version: string; appVersion?: string }
+  return { newest: version, ...(appVersion ? { appVersion: String(appVersion) } : {}) }
 }

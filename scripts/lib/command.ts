@@ -22,6 +22,8 @@ export interface Usage {
   line: string
   about: string
   options: Readonly<Record<string, Option>>
+  /** Options that somebody could expect, and why there are none. */
+  refused?: Readonly<Record<string, Problem>>
 }
 
 export type Values = Readonly<Record<string, string | boolean | undefined>>
@@ -61,6 +63,10 @@ function parse(usage: Usage, args: string[]): { values: Values; positionals: str
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true })
     return { values: values as Values, positionals }
   } catch (cause) {
+    const refused = Object.entries(usage.refused ?? {}).find(([name]) =>
+      args.some(arg => arg.split('=')[0] === `--${name}`),
+    )
+    if (refused) throw new HomelabError({ ...refused[1], code: exit.usage })
     const why = cause instanceof Error ? (cause.message.split('. ')[0] ?? cause.message) : String(cause)
     throw new HomelabError({ what: why.replace(/\.$/, ''), fix: 'see --help', code: exit.usage })
   }

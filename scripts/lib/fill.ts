@@ -1,18 +1,16 @@
 // Puts the site's facts into the YAML that owners edit: as data, never by pasting text.
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { parseAllDocuments, type SchemaOptions, stringify, type Tags } from 'yaml'
-import { exit, HomelabError } from './errors.ts'
+import { stringify } from 'yaml'
+import { exit, HomelabError, throwProblems } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
 import { root } from './root.ts'
+import { nearest } from './site/read.ts'
+import { problemsOf, readYamlFile } from './yaml/files.ts'
+import type { Entry, YamlDocument, YamlFlaw } from './yaml/parse.ts'
+import { notObject } from './yaml/shape.ts'
+
+export { asKubectl } from './yaml/parse.ts'
 
 export type Vars = Readonly<Record<string, unknown>>
-
-/** As kubectl and Helm read YAML (1.1, with `0400` an octal number), except that a date stays the text that it is. */
-export const asKubectl = {
-  schema: 'yaml-1.1',
-  customTags: (tags: Tags) => tags.filter(tag => typeof tag === 'string' || !tag.tag.endsWith(':timestamp')),
-} as const satisfies SchemaOptions
 
 const placeholder = /\$\{([A-Za-z][A-Za-z0-9]*)\}/g
 
@@ -54,42 +52,55 @@ function fillText(text: string, vars: Vars, where: string): unknown {
   return text.replace(placeholder, (_, name: string) => String(read(name)))
 }
 
+/** The names in a document that nobody gives a value, each with its place. */
+export function unknownNames({ entries }: YamlDocument, vars: Vars): YamlFlaw[] {
+  return entries.flatMap(entry => {
+    const names = textsOf(entry).flatMap(text => [...text.matchAll(placeholder)].map(([, name = '']) => name))
+    return [...new Set(names)]
+      .filter(name => !Object.hasOwn(vars, name) || vars[name] === undefined)
+      .map(name => ({
+        ...{ line: entry.line, path: entry.path },
+        problem: `nothing is called \${${name.length > 60 ? `${name.slice(0, 60)}…` : name}}`,
+        fix: otherName(name, vars),
+      }))
+  })
+}
+
+function otherName(name: string, vars: Vars): string {
+  const names = Object.keys(vars).sort()
+  const near = name.length > 60 ? undefined : nearest(name, names)
+  return near ? `write \${${near}}, or the value itself` : `write the value itself, or one of ${names.join(', ')}`
+}
+
+/** A value's text, and the last key on the way to it. */
+function textsOf({ value, path }: Entry): string[] {
+  const key = path.at(-1)
+  return [value, key].filter(text => typeof text === 'string')
+}
+
 /**
  * The documents of a YAML file, filled.
  * @param file path in the repository, for reading and for messages
- * @throws HomelabError (exit 2) with file and line when the YAML is malformed
+ * @throws HomelabError (exit 2) with file and line of everything that is malformed
  */
 export function readYaml(file: string, vars: Vars): unknown[] {
-  const documents = parseAllDocuments(readText(file), { ...asKubectl, prettyErrors: true })
-  const out: unknown[] = []
-  for (const document of Array.isArray(documents) ? documents : []) {
-    const [error] = document.errors
-    if (error)
-      throw new HomelabError({
-        what: `${file}: not valid YAML`,
-        why: error.message.split('\n')[0]?.replace(/:$/, '') ?? error.code,
-        fix: 'correct the file and run the same command again',
-        code: exit.usage,
-      })
-    const value: unknown = document.toJS()
-    if (value !== null && value !== undefined) out.push(fill(value, vars, file))
-  }
-  return out
+  return filled(file, vars).map(({ value }) => value)
 }
 
 /** The Kubernetes objects of a filled YAML file; every document must be one. */
 export function readManifest(file: string, vars: Vars): K8sObject[] {
-  return readYaml(file, vars).map(document => {
-    const object = document as K8sObject
-    if (typeof object?.kind !== 'string' || typeof object.apiVersion !== 'string' || !object.metadata?.name)
-      throw new HomelabError({
-        what: `${file}: a document is no Kubernetes object`,
-        why: 'apiVersion, kind and metadata.name are needed in each',
-        fix: 'correct the file, or remove the stray `---`',
-        code: exit.usage,
-      })
-    return object
-  })
+  const documents = filled(file, vars)
+  throwProblems(problemsOf(file, documents.flatMap(notObject)))
+  return documents.map(({ value }) => value as K8sObject)
+}
+
+function filled(file: string, vars: Vars): YamlDocument[] {
+  const { documents, flaws } = readYamlFile(file, root)
+  const unknown = documents.flatMap(document => unknownNames(document, vars))
+  throwProblems(problemsOf(file, [...flaws, ...unknown]))
+  return documents
+    .filter(({ value }) => value !== undefined)
+    .map(document => ({ ...document, value: fill(document.value, vars, file) }))
 }
 
 /** The one document of a filled values file, as YAML text. */
@@ -102,18 +113,4 @@ export function fileText(file: string, vars: Vars): string {
   return readYaml(file, vars)
     .map(document => stringify(document, { version: '1.1', aliasDuplicateObjects: false }))
     .join('---\n')
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(resolve(root, file), 'utf8')
-  } catch (cause) {
-    throw new HomelabError({
-      what: `${file} cannot be read`,
-      why: cause instanceof Error ? cause.message : String(cause),
-      fix: `restore it: git checkout -- ${file}`,
-      code: exit.usage,
-      cause,
-    })
-  }
 }

@@ -18,6 +18,8 @@ export interface Release {
   status: string
   revision: number
   chartVersion: string
+  /** Of the program, as the chart says it; empty when it says none. */
+  appVersion: string
   /** What it was made from (see `inputsOf`), as the release's label says. */
   inputs: string
   /** The objects that it made, hooks aside. */
@@ -58,6 +60,7 @@ export class Helm {
       status: newest.metadata.labels?.status ?? 'unknown',
       revision: revision(newest),
       chartVersion: textAt(record, 'chart', 'metadata', 'version') ?? '?',
+      appVersion: textAt(record, 'chart', 'metadata', 'appVersion') ?? '',
       inputs: newest.metadata.labels?.[releaseLabels.inputs] ?? '',
       manifest: asHelmApplies(parseManifest(textAt(record, 'manifest') ?? ''), namespace, name),
       run: writer(newest) === writer(before) ? '' : writer(newest), // Helm copies our labels into everybody's next revision
@@ -94,6 +97,7 @@ export class Helm {
    * The objects that an installation would make, hooks and crds/ aside.
    * @param installed whether the release is there: then the chart sees the cluster, as `helm upgrade` would; before the
    *   first installation its own kinds are missing, and rendering against the cluster would fail
+   * @param hooks with the hooks' objects too
    * @throws HomelabError with Helm's words when values or chart are refused
    */
   async render(
@@ -103,10 +107,11 @@ export class Helm {
     values: Record<string, unknown>,
     kubernetes: string,
     installed: boolean,
+    hooks = false,
   ): Promise<K8sObject[]> {
     const against = installed ? ['--dry-run=server'] : ['--kube-version', kubernetes]
     const ran = await this.#helm(
-      ['template', name, chart.path, '-n', namespace, '--no-hooks', ...against, '-f', '-'],
+      ['template', name, chart.path, '-n', namespace, ...(hooks ? [] : ['--no-hooks']), ...against, '-f', '-'],
       JSON.stringify(values),
     )
     if (ran.code !== 0) throw this.#failure(`rendering the chart ${chart.name} ${chart.version}`, ran)

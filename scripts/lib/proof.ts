@@ -13,62 +13,40 @@ export interface Claim {
   k3s: Worth
 }
 
-const proven = 'proven'
-const assumed = 'assumed'
-const unseen = 'not measurable here'
+const marks: Readonly<Record<string, Worth>> = { '✓': 'proven', '~': 'assumed', '–': 'not measurable here' }
+
+const nowhere: Worth = 'not measurable here'
 
 /** In the order in which the cluster suite shows them. */
 export const claims = [
-  claim(
-    'install',
-    'one command brings the seven steps up, each waiting only for what it needs',
-    proven,
-    proven,
-    proven,
-  ),
-  claim('first-page', 'a page answers over HTTPS with a trusted certificate', unseen, proven, proven),
-  claim('images', "the publishers' images start with our arguments, users and files", unseen, unseen, proven),
-  claim('git-sync', 'a commit arrives in the cluster, a change by hand is undone', unseen, proven, proven),
-  claim(
-    'hosts',
-    'every published host answers from outside: name, address, certificate, redirect',
-    unseen,
-    proven,
-    proven,
-  ),
-  claim('rancher', 'Rancher itself works', assumed, assumed, proven),
-  claim('second-run', 'a second run writes nothing', proven, proven, proven),
-  claim('plan-clean', 'a plan after everything has nothing to change', proven, proven, proven),
-  claim('pods', 'containers run under their users, capabilities, probes and limits', assumed, proven, proven),
-  claim('volume', 'what is written to a volume is there after its pod is gone', unseen, proven, proven),
-  claim('reissue', 'a certificate is made anew when its Secret is deleted', proven, proven, proven),
-  claim('arp', 'an address is answered by the speaker, and by nobody without it', unseen, proven, unseen),
-  claim('dns-drain', 'names resolve while one of the two AdGuards is drained', unseen, proven, proven),
-  claim('kill', 'one pod of each component killed: it comes back by itself', unseen, proven, proven),
-  claim('restart', 'all pods restarted: the data are there and everything serves', unseen, proven, proven),
-  claim(
-    'broken',
-    'a broken manifest is named: wrong port, missing capability, wrong secret key',
-    unseen,
-    proven,
-    proven,
-  ),
-  claim(
-    'uninstall',
-    'an uninstall leaves a healthy cluster, and data that nobody asked to delete',
-    proven,
-    proven,
-    proven,
-  ),
-  claim('reinstall', 'installed again, it finds its data and serves', proven, proven, proven),
-  claim('capacity', 'everything fits the nodes of the house', proven, unseen, unseen),
-  claim('failover', 'another node takes an address over when one is lost', unseen, unseen, unseen),
-  claim('acme', "Let's Encrypt issues over DNS-01", unseen, unseen, unseen),
+  claim('install', 'one command brings the seven steps up, each waiting only for what it needs', '✓ ✓ ✓'),
+  claim('first-page', 'a page answers over HTTPS with a trusted certificate', '– ✓ ✓'),
+  claim('images', "the publishers' images start with our arguments, users and files", '– – ✓'),
+  claim('git-sync', 'a commit arrives in the cluster, a change by hand is undone', '– ✓ ✓'),
+  claim('hosts', 'every published host answers from outside: name, address, certificate, redirect', '– ✓ ✓'),
+  claim('rancher', 'Rancher itself works', '~ ~ ✓'),
+  claim('second-run', 'a second run writes nothing', '✓ ✓ ✓'),
+  claim('plan-clean', 'a plan after everything has nothing to change', '✓ ✓ ✓'),
+  claim('pods', 'containers run under their users, capabilities, probes and limits', '~ ✓ ✓'),
+  claim('volume', 'what is written to a volume is there after its pod is gone', '– ✓ ✓'),
+  claim('reissue', 'a certificate is made anew when its Secret is deleted', '✓ ✓ ✓'),
+  claim('arp', 'an address is answered by the speaker, and by nobody without it', '– ✓ –'),
+  claim('dns-drain', 'names resolve while one of the two AdGuards is drained', '– ✓ ✓'),
+  claim('kill', 'one pod of each component killed: it comes back by itself', '– ✓ ✓'),
+  claim('restart', 'all pods restarted: the data are there and everything serves', '– ✓ ✓'),
+  claim('broken', 'a broken manifest is named: wrong port, missing capability, wrong secret key', '– ✓ ✓'),
+  claim('uninstall', 'an uninstall leaves a healthy cluster, and data that nobody asked to delete', '✓ ✓ ✓'),
+  claim('reinstall', 'installed again, it finds its data and serves', '✓ ✓ ✓'),
+  claim('capacity', 'everything fits the nodes of the house', '✓ – –'),
+  claim('failover', 'another node takes an address over when one is lost', '– – –'),
+  claim('acme', "Let's Encrypt issues over DNS-01", '– – –'),
 ] as const satisfies readonly Claim[]
 
 export type ClaimId = (typeof claims)[number]['id']
 
-function claim<Id extends string>(id: Id, what: string, sandbox: Worth, node: Worth, k3s: Worth): Claim & { id: Id } {
+/** @param seen the marks for sandbox, node and k3s */
+function claim<Id extends string>(id: Id, what: string, seen: string): Claim & { id: Id } {
+  const [sandbox = nowhere, node = nowhere, k3s = nowhere] = seen.split(' ').map(mark => marks[mark] ?? nowhere)
   return { id, what, sandbox, node, k3s }
 }
 

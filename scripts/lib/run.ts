@@ -1,6 +1,14 @@
 // A whole run: site, preflight, the steps side by side, and the account at the end.
 import { account, standInLine } from './account.ts'
-import { type Chart, type ChartSource, findChart, type Packaged, pins } from './charts.ts'
+import {
+  type Chart,
+  type ChartSource,
+  chartsMirror,
+  findChart,
+  type Packaged,
+  pins,
+  readChartSource,
+} from './charts.ts'
 import { Cluster } from './cluster.ts'
 import type { Values } from './command.ts'
 import { exit, HomelabError } from './errors.ts'
@@ -17,6 +25,7 @@ import type { Step } from './step.ts'
 import { createVerbs, Skipped } from './verbs.ts'
 import type { Verdict } from './verdict.ts'
 import { judgeRef, Snapshots } from './wait.ts'
+import { refuseBadYaml } from './yaml/check.ts'
 
 interface Gate {
   open: Promise<void>
@@ -58,7 +67,7 @@ export class Run {
     this.helm = new Helm(this.cluster)
     this.snapshots = new Snapshots(this.cluster)
     this.vars = vars(site)
-    this.chartSource = (process.env.CHARTS ?? (site.sandbox ? 'auto' : 'real')) as ChartSource
+    this.chartSource = readChartSource(process.env.CHARTS, site.sandbox ? 'auto' : 'real')
     for (const step of steps) this.#gates.set(step.id, createGate())
   }
 
@@ -95,7 +104,8 @@ export class Run {
     if (known) return known
     const { sandbox } = this.site
     const packaged: Packaged = sandbox ? async () => sandbox.charts : packagedCharts
-    const found = findChart(name, { helm: sandbox?.programs.helm ?? 'helm', source: this.chartSource, packaged })
+    const where = { source: this.chartSource, packaged, ...chartsMirror(this.site) }
+    const found = findChart(name, { helm: sandbox?.programs.helm ?? 'helm', ...where })
     this.#charts.set(name, found)
     found.then(
       chart => {
@@ -165,6 +175,7 @@ export async function runSteps(steps: readonly Step[], values: Values): Promise<
   const plan = values.plan === true
   const reporter = createReporter({ json: values.json === true, plan, ...(values.debug ? { live: false } : {}) })
   const run = new Run(site, reporter, plan, steps)
+  refuseBadYaml(root, run.vars)
   try {
     return await carryOut(run, steps, values, notices)
   } finally {

@@ -44,7 +44,7 @@ export function createVerify(run: Run, step: Step): Verify {
       if (Date.now() > deadline)
         throw new HomelabError({
           what: `${what}: not so`,
-          why: `${seen.cause ?? seen.detail}. It was looked at from this machine, which must be on the house's network`,
+          why: `${seen.cause ?? seen.detail}. ${(await speakerSays(run, seen)) ?? "It was looked at from this machine, which must be on the house's network"}`,
           fix: seen.fix ?? `./bootstrap/${step.id}.ts looks again`,
         })
       run.reporter.doing(step.id, `checking ${what}: ${seen.cause ?? 'not yet'}`)
@@ -100,6 +100,18 @@ export function createVerify(run: Run, step: Step): Verify {
       await check(`${url} answers`, () => from.httpCheck({ url, address, expectBody: text, ...ca }))
     },
   }
+}
+
+/** Nobody answers to an address: MetalLB's speaker should, and its log knows why it does not. */
+async function speakerSays(run: Run, { cause = '' }: Seen): Promise<string | undefined> {
+  if (!/no machine answers/.test(cause)) return undefined
+  const log = ['logs', '-n', 'metallb-system', 'daemonset/metallb-speaker', '--tail=300']
+  const { code, stdout } = await run.cluster.kubectl(log, { timeout: 10 })
+  const errors = stdout
+    .split('\n')
+    .flatMap(line => (/"level":"error".*/.test(line) ? [/"error":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1]] : []))
+  const last = code === 0 ? errors.filter(Boolean).at(-1) : undefined
+  return last && `MetalLB's speaker, which should answer, says: ${last.replaceAll('\\"', '"')}`
 }
 
 const authorities = new WeakMap<Run, Promise<{ ca?: string }>>()

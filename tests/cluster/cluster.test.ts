@@ -191,10 +191,12 @@ function story(target: Target): void {
     })
   })
 
-  show('arp', async () => {
+  /** What this machine remembers of the address is no proof that anybody still answers. */
+  const forget = () => execFileSync('ip', ['neigh', 'flush', 'to', traefik])
+
+  const arp = async () => {
     const speaker = ['-n', 'metallb-system', 'daemonset/metallb-speaker', '--type=json', '-p']
     const patch = (change: object) => owner.kubectl(['patch', ...speaker, JSON.stringify([change])])
-    const forget = () => execFileSync('ip', ['neigh', 'flush', 'to', traefik])
     const path = '/spec/template/spec/nodeSelector/suite'
     await patch({ op: 'add', path, value: 'nowhere' })
     await eventually('without a speaker nobody answers', 60, async () => {
@@ -208,7 +210,8 @@ function story(target: Target): void {
       60,
       async () => (await page('argocd', '/healthz', 'ok')).cause,
     )
-  })
+  }
+  if (target.arp) show('arp', arp)
 
   show('dns-drain', async () => {
     const node = textAt((await cluster.find('pod/adguard/adguard-0'))?.spec, 'nodeName') ?? ''
@@ -286,32 +289,45 @@ function story(target: Target): void {
   })
 
   show('broken', async () => {
-    const file = 'infrastructure/platform/adguard/statefulset.yaml'
-    const flaws: [string, (text: string) => string, RegExp][] = [
-      [
-        'wrong secret key',
-        text => text.replace('key: passwordHash', 'key: passwordhash'),
-        /adguard-admin.*passwordhash|passwordhash.*adguard-admin/,
-      ],
-      [
-        'missing capability',
-        text => text.replaceAll(/^ *add: \[NET_BIND_SERVICE\]\n/gm, ''),
-        /operation not permitted|permission denied/i,
-      ],
-      ['wrong port', text => text.replace('tcpSocket: { port: dns-tcp }', 'tcpSocket: { port: 5454 }'), /5454/],
+    const adguard = 'infrastructure/platform/adguard/statefulset.yaml'
+    const flaws: { name: string; file: string; change: (text: string) => string; steps: string[]; named: RegExp }[] = [
+      {
+        ...{ name: 'wrong secret key', file: adguard, steps: ['03'] },
+        change: text => text.replace('key: passwordHash', 'key: passwordhash'),
+        named: /seed of pod adguard-1 .*find key passwordhash in Secret adguard\/adguard-admin/,
+      },
+      {
+        ...{ name: 'wrong port', file: adguard, steps: ['03'] },
+        change: text => text.replace('tcpSocket: { port: dns-tcp }', 'tcpSocket: { port: 5454 }'),
+        named: /container adguard of pod adguard-1 .*:5454/,
+      },
+      {
+        // Whoever is not root has no use for the NET_RAW that the chart gives it.
+        ...{ name: 'missing capability', file: 'infrastructure/platform/metallb/values.yaml', steps: ['02', '04'] },
+        change: text => text.replace(/^speaker:$/m, 'speaker:\n  securityContext: { runAsUser: 65534 }'),
+        named: /speaker.*ARP responder.*operation not permitted/,
+      },
     ]
-    for (const [name, change, named] of flaws) {
-      owner.restore(file)
-      owner.edit(file, change)
-      const told = await owner.run('bootstrap/03-adguard.ts', ['--json'], { HOMELAB_PATIENCE: '20' })
-      assert.equal(told.code, 1, `${name}: ${tellingOf(told)}`)
-      const problem = told.summary?.problems['03-adguard']
-      assert.match(`${problem?.what} ${problem?.why}`, named, name)
-      assert.match(`${problem?.what} ${problem?.why}`, /adguard/, name)
-      console.log(`# ${name}: ${problem?.why}`)
+    if (!target.arp) {
+      flaws.pop()
+      console.log('# missing capability: not shown here, where the addresses need no ARP')
     }
-    owner.restore(file)
-    await run('bootstrap/03-adguard.ts')
+    for (const { name, file, change, steps, named } of flaws) {
+      owner.edit(file, change)
+      // A pod that ends takes up to twenty seconds, and only then the next one shows what is wrong with it.
+      let told: Told | undefined
+      for (const step of steps) {
+        if (target.arp) forget()
+        told = await owner.run('bootstrap/bootstrap-all.ts', ['--json', '--only', step], { HOMELAB_PATIENCE: '35' })
+      }
+      owner.restore(file)
+      assert.ok(told, 'a flaw names its steps')
+      assert.equal(told.code, 1, `${name}: ${tellingOf(told)}`)
+      const problems = Object.values(told.summary?.problems ?? {}).map(({ what, why }) => `${what} ${why}`)
+      assert.match(problems.join('\n'), named, name)
+      console.log(`# ${name}: ${problems.join('; ')}`)
+    }
+    await run('bootstrap/bootstrap-all.ts')
   })
 
   show('uninstall', async () => {
@@ -409,8 +425,8 @@ function within(limit: number, took: number, what: string): void {
   const [load = 0] = loadavg()
   const cores = availableParallelism()
   if (took > limit && load > cores * 3)
-    return console.log(`# ${what}: not held to ${limit} ms, load ${load} on ${cores} cores`)
-  assert.equal(took <= limit, true, `${what} took ${took} ms, at most ${limit} are allowed`)
+    console.log(`# ${what}: not held to ${limit} ms, load ${load} on ${cores} cores`)
+  else assert.equal(took <= limit, true, `${what} took ${took} ms, at most ${limit} are allowed`)
 }
 
 /** Looks until there is no complaint any more. @param seconds after which the last complaint is the failure */

@@ -1,12 +1,12 @@
 // What an owner meets before anything is built: help, mistakes, missing tools, no network. No cluster is needed.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { closedPort, kubeconfigOf } from './closed.ts'
 import { checkout, script, withTools } from './support.ts'
 
 const steps = [
@@ -51,6 +51,15 @@ test('a step that does not exist is named, with those that do', async () => {
   assert.match(wrong.stderr, /04-traefik/)
 })
 
+test('a misspelt CHARTS is refused before anything is asked, with the words that there are', async () => {
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), '', { mode: 0o600 })
+  const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'), ['--plan'], { env: { CHARTS: 'standin' } })
+  assert.equal(wrong.code, 2, wrong.stderr)
+  assert.match(wrong.stderr, /CHARTS=standin: there is no such source of charts/)
+  assert.match(wrong.stderr, /CHARTS=real, CHARTS=stand-in, CHARTS=auto/)
+})
+
 test('a clone without its dependencies says what to do', async () => {
   const folder = checkout(good)
   rmSync(join(folder, 'node_modules'))
@@ -76,22 +85,41 @@ test('a bad .env is one report of all its problems, each with its line, before a
     ),
   )
   assert.equal(wrong.code, 2)
-  for (const line of [/\.env:1 DOMAIN: /, /\.env:2 METALLB_POOL: /, /\.env:3 RANCHERR: .*RANCHER/s])
+  for (const line of [
+    /\.env:1 DOMAIN: /,
+    /\.env:2 METALLB_POOL: /,
+    /\.env:3 RANCHERR: .*RANCHER/s,
+    /\.env:5 KUBECONFIG: \S+ is not a kubeconfig/,
+  ])
     assert.match(wrong.stderr, line)
-  assert.match(wrong.stderr, /3 problems, nothing was written/)
+  assert.match(wrong.stderr, /4 problems, nothing was written/)
   assert.doesNotMatch(wrong.stderr, /at .*\.ts:\d+/)
 })
 
-test('a cluster that does not answer is named within seconds', async () => {
-  const server = createServer(socket => socket.destroy())
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const port = (server.address() as { port: number }).port
-  await new Promise(resolve => server.close(resolve)) // now the port is free: refused
+test('a mistake in the YAML that an owner edits is said with its line, before the cluster is asked', async () => {
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
-  writeFileSync(join(folder, 'kube'), kubeconfig(`https://127.0.0.1:${port}`), { mode: 0o600 })
+  writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
+  writeFileSync(join(folder, 'infrastructure/platform/metallb/values.yaml'), 'crds:\n\tenabled: true\n')
+  writeFileSync(join(folder, 'infrastructure/charts.yaml'), 'metallb:\n  version: latest\n')
+  for (const file of ['bootstrap/bootstrap-all.ts', 'bootstrap/02-metallb.ts']) {
+    const wrong = await script(join(folder, file), ['--plan'], { cwd: folder })
+    assert.equal(wrong.code, 2, wrong.stderr)
+    assert.match(
+      wrong.stderr,
+      /platform\/metallb\/values\.yaml:2: a tab, where YAML wants spaces\n {2}fix {2}indent with spaces/,
+    )
+    assert.match(wrong.stderr, /charts\.yaml:2 metallb\.version: "latest" is not one version/)
+    assert.match(wrong.stderr, /problems, nothing was written/)
+  }
+})
+
+test('a cluster that does not answer is named within seconds', async () => {
+  const port = await closedPort()
+  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  writeFileSync(join(folder, 'kube'), kubeconfigOf(`https://127.0.0.1:${port}`), { mode: 0o600 })
   for (const file of ['bootstrap/bootstrap-all.ts', 'scripts/doctor.ts']) {
     const wrong = await script(join(folder, file), [], { env: await withTools(), cwd: folder })
-    assert.equal(wrong.code === 0, false)
+    assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /refused/)
     assert.match(wrong.stderr, /fix {2}/)
     // The kubeconfig says more about why: this one was copied from a server as it stands there.
@@ -102,7 +130,7 @@ test('a cluster that does not answer is named within seconds', async () => {
 
 test('a missing kubectl is named', async () => {
   const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
-  writeFileSync(join(folder, 'kube'), kubeconfig('https://127.0.0.1:1'), { mode: 0o600 })
+  writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], {
     env: { PATH: await pathWith('helm') },
     cwd: folder,
@@ -134,15 +162,4 @@ async function pathWith(tool: 'helm' | 'kubectl'): Promise<string> {
   symlinkSync(process.execPath, join(folder, 'node'))
   symlinkSync((await ensurePrograms(() => {})).paths[tool], join(folder, tool))
   return folder
-}
-
-function kubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'lab', cluster: { server, 'insecure-skip-tls-verify': false } }],
-    users: [{ name: 'me', user: { token: 'not-a-real-token' } }],
-    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'me' } }],
-    'current-context': 'lab',
-  })
 }

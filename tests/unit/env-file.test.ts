@@ -89,7 +89,7 @@ test('invisible characters are refused, but a joined emoji in a comment is harml
 test('files, lines and their number have limits', () => {
   assert.deepEqual(problems(read(`A=${'x'.repeat(1_000_000)}\n`)), [`.env is longer than ${limits.bytes} bytes`])
   assert.deepEqual(problems(read(`A=${'x'.repeat(5_000)}\n`)), [`longer than ${limits.line} characters`])
-  assert.deepEqual(problems(read('A=1\n'.repeat(10_000))), [`longer than ${limits.lines} lines`])
+  assert.deepEqual(problems(read('A=1\n'.repeat(10_000))), [`the file is longer than ${limits.lines} lines`])
 })
 
 test('others may read a file only while it holds no secret', () => {

@@ -1,127 +1,33 @@
-// The site: every file of tests/fixtures/{valid,invalid} gives exactly what its first lines say, and what no file can show.
+// The site, as far as no file of tests/fixtures can show it (those: corpus.test.ts).
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { generated } from '../../scripts/docs.ts'
-import { HomelabError } from '../../scripts/lib/errors.ts'
 import { redact } from '../../scripts/lib/redact.ts'
 import { root as repository } from '../../scripts/lib/root.ts'
 import { Secret } from '../../scripts/lib/secrets.ts'
 import { parseEnv } from '../../scripts/lib/site/env-lines.ts'
 import { quoteValue } from '../../scripts/lib/site/env-write.ts'
+import type { LoadOptions } from '../../scripts/lib/site/examine.ts'
 import { readSource } from '../../scripts/lib/site/git.ts'
 import { collect, describeProblems, readValues } from '../../scripts/lib/site/read.ts'
 import { addressProblems, certificateProblems } from '../../scripts/lib/site/rules.ts'
 import { about, keys, secretKeys } from '../../scripts/lib/site/schema.ts'
-import { keepInEnv, type LoadOptions, loadSite, type Site, vars } from '../../scripts/lib/site/site.ts'
+import { keepInEnv, loadSite, vars } from '../../scripts/lib/site/site.ts'
+import { HomeLab } from '../fixtures/lab.ts'
 import { random } from '../fixtures/random.ts'
 
-const fixtures = join(repository, 'tests/fixtures')
-
-// [git.lan]:2222 as `ssh-keygen -H` hides it.
-const hashedHost =
-  '|1|7v1Urek3pDYw44TJpxIElzx4RFw=|5h3TNS2Men/q9wq4mredb3lW8Jg= ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN7wWuKAuqcK5LTLyBmI6ALp8XASsNZp/qHPQXxBHOmO'
-
-/** A checkout and a home folder of their own, as `.env` of a real owner would find them. */
-let top: string
-let home: string
-let root: string
-
+let lab: HomeLab
 before(() => {
-  top = mkdtempSync(join(tmpdir(), 'homelab-site-'))
-  home = join(top, 'home')
-  root = join(top, 'lab')
-  for (const folder of ['home/.kube', 'home/.ssh', 'lab'])
-    mkdirSync(join(top, folder), { recursive: true, mode: 0o700 })
-  for (const name of ['config', 'other'])
-    writeFileSync(join(home, '.kube', name), 'apiVersion: v1\nkind: Config\n', { mode: 0o600 })
-  for (const [name, cipher, mode] of [
-    ['deploy', 'none', 0o600],
-    ['locked', 'aes256-ctr', 0o600],
-    ['open', 'none', 0o644],
-  ] as const) {
-    writeFileSync(join(home, '.ssh', name), opensshKey(cipher))
-    chmodSync(join(home, '.ssh', name), mode)
-  }
-  writeFileSync(join(home, '.ssh/deploy.pub'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA test\n')
-  writeFileSync(join(home, '.ssh/known_hosts'), `git.lan ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA\n${hashedHost}\n`)
-  git('init', '-q', '-b', 'main')
-  git('remote', 'add', 'origin', 'git@github.com:you/homelab.git')
+  lab = new HomeLab()
 })
-after(() => rmSync(top, { recursive: true, force: true }))
+after(() => lab.end())
 
-function git(...args: string[]): void {
-  execFileSync('git', ['-C', root, ...args], { env: { PATH: process.env.PATH, HOME: home } })
-}
-
-/** A key in OpenSSH's own format, as far as anybody looks at it before using it. */
-function opensshKey(cipher: string): string {
-  const text = (value: string) => Buffer.concat([Buffer.from([0, 0, 0, value.length]), Buffer.from(value)])
-  const body = Buffer.concat([Buffer.from('openssh-key-v1\0'), text(cipher), text('bcrypt'), Buffer.alloc(99)])
-  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`
-}
-
-interface Outcome {
-  site?: Site
-  problems: string[]
-  notices: string[]
-}
-
-async function load(options: LoadOptions = {}): Promise<Outcome> {
-  try {
-    const { site, notices } = await loadSite({ root, processEnv: { HOME: home }, ...options })
-    return { site, problems: [], notices: notices.map(unrooted) }
-  } catch (error) {
-    if (!(error instanceof HomelabError)) throw error
-    assert.equal(error.code, 2)
-    return { problems: [error, ...error.others].map(({ what }) => unrooted(what)), notices: [] }
-  }
-}
-
-const unrooted = (text: string): string => text.replaceAll(root, 'ROOT').replaceAll(home, 'HOME')
-
-function write(content: string | Buffer, mode = 0o600, name = '.env'): void {
-  rmSync(join(root, name), { recursive: true, force: true })
-  writeFileSync(join(root, name), content, { mode })
-  chmodSync(join(root, name), mode)
-}
-
-/** The head of a fixture: `# expect:`, `# notice:`, `# site: path = JSON`, `# environment: KEY=VALUE`. */
-function head(text: string, word: string): string[] {
-  return [...text.matchAll(new RegExp(`^# ${word}: (.*)$`, 'gm'))].map(([, rest = '']) => rest)
-}
-
-const pairs = (lines: readonly string[], by: string): [string, string][] =>
-  lines.map(line => [line.slice(0, line.indexOf(by)), line.slice(line.indexOf(by) + by.length)])
-
-for (const folder of ['valid', 'invalid'])
-  describe(folder, () => {
-    for (const file of readdirSync(join(fixtures, folder)).sort())
-      test(file.replace(/\.env$/, '').replaceAll('-', ' '), async () => {
-        const text = readFileSync(join(fixtures, folder, file), 'utf8')
-        assert.equal(
-          head(text, 'expect').length > 0,
-          folder === 'invalid',
-          'invalid ones expect a problem, valid ones none',
-        )
-        write(text)
-        const outcome = await load({
-          processEnv: { HOME: home, ...Object.fromEntries(pairs(head(text, 'environment'), '=')) },
-        })
-        assert.deepEqual(outcome.problems, head(text, 'expect'))
-        assert.deepEqual(outcome.notices, head(text, 'notice'))
-        for (const [path, json] of pairs(head(text, 'site'), ' = ')) {
-          const found = path
-            .split('.')
-            .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], outcome.site)
-          assert.deepEqual(found, JSON.parse(json), path)
-        }
-      })
-  })
+const load = (options?: LoadOptions) => lab.load(options)
+const write = (content: string, mode?: number, name?: string) => lab.write(content, mode, name)
+const git = (...args: string[]) => lab.git(...args)
 
 describe('what no fixture can show', () => {
   const valid = 'DOMAIN=lab.home.arpa\nMETALLB_POOL=192.168.1.200-192.168.1.220\nKUBE_CONTEXT=homelab\n'
@@ -204,7 +110,7 @@ describe('what no fixture can show', () => {
     assert.equal(site?.domain, 'staging.home.arpa')
     assert.equal(site?.git.path, 'gitops/environments/staging')
     assert.deepEqual((await load({ env: 'dev' })).problems, [
-      '.env.dev not found at ROOT/.env.dev. Fix: install -m 600 .env.example .env.dev, then fill in its first lines',
+      '.env.dev not found at ROOT/.env.dev. Fix: make configure ENV=dev, or by hand: install -m 600 .env.example .env.dev and fill in its first lines',
     ])
     for (const env of ['production', '../../etc/passwd', '/root/.shrc'])
       assert.match(
@@ -226,7 +132,7 @@ describe('what no fixture can show', () => {
 
   test('a hook’s GIT_DIR does not send us to another repository', async () => {
     write(valid)
-    process.env.GIT_DIR = join(top, 'nowhere')
+    process.env.GIT_DIR = join(lab.top, 'nowhere')
     const { site } = await load()
     delete process.env.GIT_DIR
     assert.equal(site?.git.repository, 'https://github.com/you/homelab.git')
@@ -264,9 +170,9 @@ describe('what no fixture can show', () => {
 
   test('the kubeconfig is named when others can read it', async () => {
     write(valid)
-    chmodSync(join(home, '.kube/config'), 0o644)
+    chmodSync(join(lab.home, '.kube/config'), 0o644)
     const { problems } = await load()
-    chmodSync(join(home, '.kube/config'), 0o600)
+    chmodSync(join(lab.home, '.kube/config'), 0o600)
     assert.deepEqual(problems, [
       '.env KUBECONFIG: HOME/.kube/config is readable by others (mode 0644) and holds the keys of the cluster. Fix: chmod 600 HOME/.kube/config',
     ])
@@ -297,7 +203,7 @@ describe('what no fixture can show', () => {
   })
 
   test('nothing in a value is ever run', async () => {
-    const canary = join(top, 'canary')
+    const canary = join(lab.top, 'canary')
     const attacks = [
       `$(touch ${canary})`,
       `\`touch ${canary}\``,
@@ -309,7 +215,7 @@ describe('what no fixture can show', () => {
       write(keys.map(key => `${key}=${attack}\n`).join(''))
       assert.ok((await load()).problems.length > 0)
     }
-    assert.equal(readdirSync(top).includes('canary'), false)
+    assert.equal(readdirSync(lab.top).includes('canary'), false)
   })
 
   test('two seconds of odd values: every one is accepted or has a problem with a fix, soon', () => {
@@ -374,9 +280,9 @@ describe('what no fixture can show', () => {
     const before = `# mine\r\n${valid.replaceAll('\n', '\r\n')}# CLUSTER_UID=\r\nRANCHER=false # no room\r\n`
     write(before)
     const uid = '7f0c2b1e-5a3d-4c55-9a0e-2d4b8f6c1a90'
-    keepInEnv({ file: join(root, '.env') }, { KUBE_CONTEXT: "admin's lab", CLUSTER_UID: uid })
+    keepInEnv({ file: join(lab.root, '.env') }, { KUBE_CONTEXT: "admin's lab", CLUSTER_UID: uid })
     assert.equal(
-      readFileSync(join(root, '.env'), 'utf8'),
+      readFileSync(join(lab.root, '.env'), 'utf8'),
       before
         .replace('KUBE_CONTEXT=homelab', 'KUBE_CONTEXT="admin\'s lab"')
         .replace('# CLUSTER_UID=', `CLUSTER_UID=${uid}`),
@@ -385,7 +291,7 @@ describe('what no fixture can show', () => {
     assert.equal(site?.context, "admin's lab")
     assert.equal(site?.clusterUid, uid)
     assert.deepEqual(
-      readdirSync(root).filter(name => name.startsWith('.env.') && !name.endsWith('staging')),
+      readdirSync(lab.root).filter(name => name.startsWith('.env.') && !name.endsWith('staging')),
       [],
     )
   })

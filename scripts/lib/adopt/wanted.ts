@@ -32,7 +32,7 @@ async function wantedBy(run: Run, step: Step): Promise<Wanted[]> {
       const [chart, release] = await Promise.all([run.chart(chartName), helm.release(namespace, name)])
       const [crds, rendered] = await Promise.all([
         helm.crds(chart),
-        helm.render(namespace, name, chart, values, run.kubernetes, release !== undefined),
+        helm.render(namespace, name, chart, values(), run.kubernetes, release !== undefined),
       ])
       const placed = await Promise.all(rendered.map(object => cluster.placed(object)))
       return [

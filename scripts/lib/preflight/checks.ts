@@ -8,12 +8,14 @@ import { network } from './network.ts'
 import { nodes } from './nodes.ts'
 import { owners } from './owners.ts'
 import { addressPool } from './pool.ts'
+import { repository } from './repository.ts'
 import { storage } from './storage.ts'
 import { tools } from './tools.ts'
 import { versions } from './versions.ts'
 
 export const checks: readonly Check[] = [
   ...tools,
+  ...repository,
   ...identity,
   ...nodes,
   capacity,

@@ -2,7 +2,7 @@
 // and dry runs are questions in the form of a write.
 import type { Chart } from '../charts.ts'
 import type { Cluster } from '../cluster.ts'
-import { HomelabError } from '../errors.ts'
+import { exit, HomelabError } from '../errors.ts'
 import { oneLine } from '../health/judged.ts'
 import { Snapshot } from '../health/snapshot.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
@@ -12,6 +12,7 @@ import { kubeVersionOf } from './kube-version.ts'
 import { type Machine, readMachine } from './machine.ts'
 import { type NeededPod, neededPods } from './needs.ts'
 import { type Component, chosen } from './ours.ts'
+import { askRepository, type RepositoryAnswer } from './repository.ts'
 import { missingRights } from './rights.ts'
 
 /** What could be read, or why it could not. */
@@ -52,6 +53,8 @@ export interface Facts {
   admission: ReadonlyMap<string, string | undefined>
   /** Not in a rehearsal, whose network is made up. */
   machine: Machine | undefined
+  /** Only where step 07 is to run, and on a real cluster: a rehearsal follows no repository. */
+  repository: RepositoryAnswer | undefined
 }
 
 // Spelled with their groups: another CRD of the same name changes nothing.
@@ -107,6 +110,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     known(site.sandbox ? Promise.resolve("v4, the sandbox's own") : helm()),
     readAccess(site.kubeconfig, site.context),
     site.sandbox ? undefined : readMachine(),
+    site.sandbox || !steps.includes('07-argocd') ? undefined : askRepository(site),
     Promise.all(ours.filter(one => one.chart).map(one => known(within(chartTime, chartFact(one, chart))))),
   ])
   local.catch(() => {}) // the cluster's own failure is thrown first
@@ -114,7 +118,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
   const version = await cluster.raw('/version').catch(async (error: unknown) => {
     if (!(error instanceof HomelabError) || site.sandbox) throw error
     const others = accessProblems(await readAccess(site.kubeconfig, site.context), Date.now())
-    throw new HomelabError({ ...error, others })
+    throw new HomelabError({ ...error, others, code: exit.usage }) // nothing was written
   })
   const unread = new Map<string, string>()
   const list = async (kind: string, name: string): Promise<K8sObject[]> => {
@@ -133,7 +137,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     Promise.all(ours.filter(one => one.privileged).map(one => admitted(cluster, one.namespace))),
     ...Object.entries(kinds).map(([kind, name]) => list(kind, name)),
   ])
-  const [kubectl, helmVersion, access, machine, charts] = await local
+  const [kubectl, helmVersion, access, machine, repository, charts] = await local
   const now = Date.now()
   const objects = new Snapshot([...lists.flat(), ...(proxy ? [proxy] : [])], {
     now: new Date(now),
@@ -156,6 +160,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     pods: neededPods(ours, objects),
     admission: new Map(admission),
     machine,
+    repository,
   }
 }
 

@@ -1,35 +1,11 @@
 // Versions of Kubernetes against what a chart asks for, and against each other.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
-import { parse } from 'yaml'
-import { textAt } from '../k8s.ts'
+import { aboutChart } from '../chart-file.ts'
 
 /**
  * The `kubeVersion` of a chart's own Chart.yaml, or undefined when it states none.
  * @param path the archive or the folder
  */
-export function kubeVersionOf(path: string): string | undefined {
-  const text = path.endsWith('.tgz')
-    ? chartFile(gunzipSync(readFileSync(path)))
-    : readFileSync(join(path, 'Chart.yaml'), 'utf8')
-  return textAt(parse(text), 'kubeVersion')
-}
-
-/** NAME/Chart.yaml of a tar: a header of 512 bytes (name, size in octal at 124), then the file, padded to 512. */
-function chartFile(tar: Buffer): string {
-  for (let at = 0; at + 512 <= tar.length; ) {
-    const field = (from: number, length: number) =>
-      tar
-        .subarray(at + from, at + from + length)
-        .toString()
-        .replace(/\0.*$/s, '')
-    const size = Number.parseInt(field(124, 12), 8) || 0
-    if (/^[^/]+\/Chart\.yaml$/.test(field(0, 100))) return tar.subarray(at + 512, at + 512 + size).toString()
-    at += 512 + Math.ceil(size / 512) * 512
-  }
-  throw new Error('the archive has no Chart.yaml')
-}
+export const kubeVersionOf = (path: string): string | undefined => aboutChart(path).kubeVersion
 
 interface Version {
   numbers: readonly [number, number, number]
@@ -78,6 +54,20 @@ export function meets(version: string, constraint: string): boolean | undefined 
     if (verdicts.every(Boolean)) fits = true
   }
   return fits
+}
+
+/**
+ * Which of two versions is the higher one: below 0 the second, above 0 the first.
+ * @returns undefined when one of them is no version
+ */
+export function compareVersions(a: string, b: string): number | undefined {
+  const [first, second] = [parseVersion(a), parseVersion(b)]
+  return first && second && compare(first, second)
+}
+
+/** `[41, 3, 0]` of `v41.3.0-rc.1`; undefined when it is no version. */
+export function numbersOf(version: string): readonly [number, number, number] | undefined {
+  return parseVersion(version)?.numbers
 }
 
 /** The minor version: 36 of `v1.36.3+k3s1`. */

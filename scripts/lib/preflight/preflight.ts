@@ -6,6 +6,7 @@ import type { K8sObject } from '../k8s.ts'
 import { print } from '../output.ts'
 import type { Run } from '../run.ts'
 import { pasteable, refuseOther } from '../site/choose.ts'
+import { clusterQuestion, describeCluster, isYes } from '../site/confirm.ts'
 import { keepInEnv } from '../site/site.ts'
 import type { Step } from '../step.ts'
 import { examine, noticesOf, refuseProblems } from './check.ts'
@@ -48,8 +49,7 @@ export async function preflight(run: Run, values: Values, steps: readonly Step[]
 async function confirmCluster(run: Run, values: Values, uid: string, nodes: readonly K8sObject[]): Promise<string[]> {
   const { site } = run
   if (site.sandbox || site.clusterUid) return []
-  const names = nodes.map(node => node.metadata.name).join(', ')
-  const described = `context ${site.context}, ${nodes.length} node${nodes.length === 1 ? '' : 's'} (${names}), UID ${uid}`
+  const described = describeCluster(site.context, nodes, uid)
   if (run.plan) return [`The cluster: ${described}`]
   if (!values.yes) {
     if (!process.stdin.isTTY || values.json)
@@ -61,9 +61,9 @@ async function confirmCluster(run: Run, values: Values, uid: string, nodes: read
       })
     print(`This will work on: ${described}`)
     const terminal = createInterface({ input: process.stdin, output: process.stdout })
-    const answer = await terminal.question('Is that the cluster you mean? [y/N] ')
+    const answer = await terminal.question(clusterQuestion)
     terminal.close()
-    if (!/^y(es)?$/i.test(answer.trim()))
+    if (!isYes(answer))
       throw new HomelabError({
         what: 'not confirmed, nothing was written',
         fix: `set KUBE_CONTEXT in ${site.file}`,

@@ -50,7 +50,10 @@ export async function readOnlySite(values: Values): Promise<Site> {
  * A context's name can come to mean another cluster; the UID of kube-system cannot.
  * @throws HomelabError (exit 3) when it is not the one that .env has
  */
-export function refuseOther(site: Site, uid: string | undefined): void {
+export function refuseOther(
+  site: Pick<Site, 'sandbox' | 'clusterUid' | 'context' | 'file'>,
+  uid: string | undefined,
+): void {
   if (site.sandbox || !site.clusterUid || site.clusterUid === uid) return
   throw new HomelabError({
     what: `this is another cluster than the one in ${site.file}`,
@@ -64,6 +67,6 @@ export function refuseOther(site: Site, uid: string | undefined): void {
 export function pasteable(fix: string, site: Site): string {
   const at = site.sandbox ? `--kubeconfig ${site.kubeconfig}` : `--context ${site.context}`
   return fix
-    .replace(/(^|[;:&] )kubectl /g, `$1kubectl ${at} `)
+    .replace(/(^|[;:&|] )kubectl /g, `$1kubectl ${at} `)
     .replace(/^(\.\/bootstrap\/\S+\.ts)$/, site.sandbox ? '$1 --sandbox' : '$1')
 }

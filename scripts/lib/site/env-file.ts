@@ -22,11 +22,11 @@ export function readEnvFile(path: string, { root, secrets }: { root: string; sec
     const dangling = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()
     return whole(
       dangling ? `${path} is a symbolic link that leads nowhere` : `${name} not found at ${path}`,
-      `install -m 600 .env.example ${name}, then fill in its first lines`,
+      `make configure${environmentOf(name)}, or by hand: install -m 600 .env.example ${name} and fill in its first lines`,
     )
   }
   if (stats.isDirectory())
-    return whole(`${path} is a directory`, `move it away, then: install -m 600 .env.example ${name}`)
+    return whole(`${path} is a directory`, `move it away, then: make configure${environmentOf(name)}`)
   if (!stats.isFile())
     return whole(`${path} is not an ordinary file`, 'use a file: a pipe or device can be read only once')
   if (stats.size > limits.bytes)
@@ -52,6 +52,12 @@ export function readEnvFile(path: string, { root, secrets }: { root: string; sec
       fix: `chmod 600 ${name}`,
     })
   return file
+}
+
+/** For a command line: ` ENV=staging` when the file is `.env.staging`. */
+function environmentOf(name: string): string {
+  const [, environment] = /^\.env\.([a-z]+)$/.exec(name) ?? []
+  return environment ? ` ENV=${environment}` : ''
 }
 
 /** The mode as `0644` when others than the owner can read a file; Windows has no such modes. */

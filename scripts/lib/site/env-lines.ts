@@ -30,8 +30,8 @@ export function parseEnv(text: string, secrets: ReadonlySet<string>): EnvFile {
   const file: EnvFile = { values: new Map(), problems: [], notices: [] }
   if (lines.length > limits.lines) {
     file.problems.push({
-      line: limits.lines + 1,
-      problem: `longer than ${limits.lines} lines`,
+      line: 0,
+      problem: `the file is longer than ${limits.lines} lines`,
       fix: 'keep only KEY=VALUE lines',
     })
     return file

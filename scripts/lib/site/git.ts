@@ -14,7 +14,7 @@ import { shown } from './values.ts'
 const run = promisify(execFile)
 
 // Of the environment only what finds git and its configuration: GIT_DIR of a running hook would point elsewhere.
-async function git(root: string, ...args: string[]): Promise<string | undefined> {
+export async function git(root: string, ...args: string[]): Promise<string | undefined> {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' }
   return run('git', ['-C', root, ...args], { env, timeout: 5_000 }).then(
     ({ stdout }) => stdout.trim() || undefined,

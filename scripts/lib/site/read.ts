@@ -109,7 +109,7 @@ export function describeProblems(name: string, sources: Sources, found: readonly
 }
 
 /** The known word nearest to a mistyped one (edit distance of a third of its length at most). */
-function nearest(word: string, known: readonly string[]): string | undefined {
+export function nearest(word: string, known: readonly string[]): string | undefined {
   const [best] = known.map(one => [distance(word, one), one] as const).sort(([a], [b]) => a - b)
   return best && best[0] <= Math.max(2, word.length / 3) ? best[1] : undefined
 }

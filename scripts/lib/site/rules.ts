@@ -11,7 +11,7 @@ import {
   parseAddress,
   parseRange,
 } from './network.ts'
-import type { Key, Values } from './schema.ts'
+import { type Key, secretKeys, type Values } from './schema.ts'
 
 export interface KeyProblem {
   key: Key
@@ -165,8 +165,14 @@ export function certificateProblems({ values, given, broken }: Draft): KeyProble
 }
 
 /** Things that are allowed, and that an owner should have heard of. */
-export function siteNotices({ DOMAIN = '', METALLB_POOL, TLS_ISSUER }: Partial<Values>): string[] {
+export function siteNotices(values: Partial<Values>): string[] {
+  const { DOMAIN = '', METALLB_POOL, TLS_ISSUER } = values
   const notices: string[] = []
+  const secrets = [...secretKeys].filter(key => values[key as Key] !== undefined)
+  for (const [i, key] of secrets.entries())
+    for (const other of secrets.slice(i + 1))
+      if (values[key as Key] === values[other as Key])
+        notices.push(`${key} and ${other} are the same: whoever reads one has both`)
   if (TLS_ISSUER === 'letsencrypt')
     notices.push(
       'TLS_ISSUER=letsencrypt: staging first. Let’s Encrypt issues the same certificate five times a week, then no more; letsencrypt-staging has no such limit',

@@ -186,6 +186,14 @@ export const schema = v.strictObject({
     },
     read.timezone,
   ),
+  CHARTS_MIRROR: optional(
+    {
+      group: 'platform',
+      about: 'A folder or address with the charts (make mirror), asked before their publishers',
+      example: '/mnt/nas/homelab-mirror',
+    },
+    read.folderOrAddress,
+  ),
 
   GIT_REPOSITORY: optional(
     {

@@ -1,20 +1,14 @@
 // The site: the facts of one cluster, read from its .env, checked as a whole, and handed to everything else.
-import { homedir } from 'node:os'
-import { delimiter, join, relative, resolve } from 'node:path'
-import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { resolve } from 'node:path'
+import { throwProblems } from '../errors.ts'
 import { root } from '../root.ts'
 import { Secret } from '../secrets.ts'
-import { look, openToOthers, readEnvFile } from './env-file.ts'
 import { setInEnvFile } from './env-write.ts'
-import * as git from './git.ts'
+import { describeFound, type Environment, examine, type LoadOptions } from './examine.ts'
+import type * as git from './git.ts'
 import { formatAddress, formatRange, isFlaw, parseAddress, parseRange } from './network.ts'
-import { collect, describeProblems, type Found, readValues } from './read.ts'
-import { addressProblems, certificateProblems, fixedAddresses, siteNotices } from './rules.ts'
-import { type Key, secretKeys, type Values } from './schema.ts'
-import { shown } from './values.ts'
-
-export const environments = ['dev', 'staging', 'prod'] as const
-export type Environment = (typeof environments)[number]
+import { fixedAddresses } from './rules.ts'
+import type { Key, Values } from './schema.ts'
 
 export interface Site {
   environment: Environment
@@ -35,6 +29,8 @@ export interface Site {
   rancher: boolean
   storagePath: string
   timezone: string
+  /** A folder (absolute) or an address that has the charts. */
+  chartsMirror?: string
   git: git.GitSource
   /** Only in a rehearsal. */
   sandbox?: Sandbox
@@ -62,74 +58,24 @@ export interface Sandbox {
   routesFile: string
 }
 
-export interface LoadOptions {
-  /** The repository. Default: this one. */
-  root?: string
-  /** Default: `ENV`, else prod (a rehearsal: dev). */
-  env?: string
-  /** Default: process.env. A rehearsal takes nothing from it. */
-  processEnv?: Readonly<Record<string, string | undefined>>
-  /** Default: `.env`, or `.env.<environment>` for another than prod. */
-  file?: string
-  /** Facts that somebody else decides, such as the sandbox its own cluster. */
-  overrides?: Partial<Pick<Site, 'kubeconfig' | 'context' | 'clusterUid' | 'sandbox'>> & {
-    git?: Partial<git.GitSource>
-  }
-}
-
 /**
  * Reads and checks the site.
  * @returns the site, and what its owner should be told before anything is done
  * @throws HomelabError (exit 2) with every problem of every kind, each as `.env:LINE KEY: problem. Fix: …`
  */
 export async function loadSite(options: LoadOptions = {}): Promise<{ site: Site; notices: string[] }> {
-  const { root: top = root, overrides = {} } = options
-  const outer = overrides.sandbox ? {} : (options.processEnv ?? process.env)
-  const environment = readEnvironment(options.env || outer.ENV || (overrides.sandbox ? 'dev' : 'prod'))
-  const path = resolve(top, options.file ?? (environment === 'prod' ? '.env' : `.env.${environment}`))
-  const name = relative(top, path)
-
-  const file = readEnvFile(path, { root: top, secrets: secretKeys })
-  const { sources, notices } = collect(file, name, outer)
-  if (file.values.size === 0 && file.problems.some(({ line }) => line === 0))
-    throwProblems(describeProblems(name, sources, file.problems)) // there is nothing else to judge
-  const { draft, problems } = readValues(file, sources)
-  const asking = git.readCheckout(top, path, {
-    origin: draft.values.GIT_REPOSITORY === undefined,
-    branch: draft.values.GIT_REVISION === undefined,
-  })
-  const found: Found[] = [...file.problems, ...problems, ...addressProblems(draft), ...certificateProblems(draft)]
-
-  const home = outer.HOME || homedir()
-  // A relative path in .env means one in the repository; in the environment, one in the working directory.
-  const base = sources.get('KUBECONFIG')?.line === 0 ? process.cwd() : top
-  const kubeconfig = overrides.kubeconfig ?? fromHome(draft.values.KUBECONFIG ?? '~/.kube/config', base, home)
-  if (overrides.kubeconfig === undefined && !draft.broken.has('KUBECONFIG'))
-    found.push(...kubeconfigProblems(kubeconfig))
-  const checkout = await asking
-  const ssh: git.SshFiles = {
-    keyFile:
-      draft.values.GIT_SSH_KEY_FILE === undefined ? undefined : fromHome(draft.values.GIT_SSH_KEY_FILE, top, home),
-    knownHosts: join(home, '.ssh/known_hosts'),
-  }
-  const source = git.readSource(draft, checkout, ssh)
-  found.push(...source.problems)
-  if (checkout.tracked && (name.startsWith('.env') || [...secretKeys].some(key => sources.get(key)?.text)))
-    found.push({
-      line: 0,
-      problem: `${name} is tracked by git`,
-      fix: `git rm --cached ${name}, commit, and replace every secret that ever stood in it`,
-    })
-  throwProblems(describeProblems(name, sources, found))
-
+  const examined = await examine(options)
+  throwProblems(describeFound(examined))
+  const { draft, environment, name, kubeconfig, git, notices } = examined
   const values = draft.values as Values // nothing was wrong, so what is required is there
-  const site = build(values, { environment, file: name, kubeconfig, git: source.git }, overrides)
-  return { site, notices: [...file.notices, ...notices, ...siteNotices(values), ...source.notices] }
+  const { chartsMirror } = examined
+  const known = { environment, file: name, kubeconfig, git, ...(chartsMirror === undefined ? {} : { chartsMirror }) }
+  return { site: build(values, known, options.overrides ?? {}), notices }
 }
 
 function build(
   values: Values,
-  found: Pick<Site, 'environment' | 'file' | 'kubeconfig'> & { git: Omit<git.GitSource, 'path'> },
+  found: Pick<Site, 'environment' | 'file' | 'kubeconfig' | 'chartsMirror'> & { git: Omit<git.GitSource, 'path'> },
   overrides: NonNullable<LoadOptions['overrides']>,
 ): Site {
   const [traefik = 0, adguard0 = 0, adguard1 = 0] = fixedAddresses(values.METALLB_POOL, values)
@@ -212,47 +158,6 @@ export function vars(site: Site): Record<string, unknown> {
     sshKnownHosts: (site.git.knownHosts ?? []).join('\n'),
     timezone: site.timezone,
   }
-}
-
-function readEnvironment(name: string): Environment {
-  const known = environments.find(one => one === name)
-  if (known) return known
-  throw new HomelabError({
-    what: `ENV: ${shown(name)} is not an environment. Fix: ENV=${environments.join(', ENV=')}`,
-    ...(name.includes('/') ? { why: 'some shells keep the path of a start-up file in ENV' } : {}),
-    code: exit.usage,
-  })
-}
-
-/** `~/x` from the home folder, anything else relative to `base`. */
-function fromHome(path: string, base: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : resolve(base, path)
-}
-
-function kubeconfigProblems(path: string): Found[] {
-  const key = 'KUBECONFIG'
-  if (path.includes(delimiter))
-    return [{ key, problem: `names several files (${shown(path)})`, fix: 'name the one file that has the context' }]
-  const stats = look(path)
-  if (!stats)
-    return [
-      {
-        key,
-        problem: `not found at ${path}`,
-        fix: 'copy it from the server (k3s: /etc/rancher/k3s/k3s.yaml, RKE2: /etc/rancher/rke2/rke2.yaml)',
-      },
-    ]
-  if (!stats.isFile()) return [{ key, problem: `${path} is not a file`, fix: 'name the kubeconfig file itself' }]
-  const open = openToOthers(stats)
-  return open
-    ? [
-        {
-          key,
-          problem: `${path} is readable by others (mode ${open}) and holds the keys of the cluster`,
-          fix: `chmod 600 ${path}`,
-        },
-      ]
-    : []
 }
 
 /** The fixed addresses apart from the free ones: nothing else can be given an address before its owner asks for it. */

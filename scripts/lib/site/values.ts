@@ -255,3 +255,15 @@ export function localFile(text: string): Result<string> {
     return { problem: `${shown(text)}: variables are not expanded here`, fix: 'write ~ or the full path' }
   return oneLine(text)
 }
+
+/** A folder of this machine, or an address by HTTP. */
+export function folderOrAddress(text: string): Result<string> {
+  const fix = 'CHARTS_MIRROR=/mnt/nas/homelab-mirror, or =http://nas.lab.home.arpa/homelab-mirror'
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) return localFile(text)
+  if (!/^https?:/i.test(text) || !URL.canParse(text))
+    return { problem: `${shown(text)} is neither a folder nor an http address`, fix }
+  const { username, password, search, hash } = new URL(text)
+  if (username || password) return { problem: `${shown(text)} has a login in it, which errors would show`, fix }
+  if (search || hash) return { problem: `${shown(text)} ends in ? or #`, fix }
+  return text.replace(/\/+$/, '')
+}

@@ -242,17 +242,19 @@ function helmHealth(namespace: string, releases: readonly Release[], now: number
 function versionOf(workload: K8sObject | undefined): string | undefined {
   if (workload === undefined) return undefined
   const labels = workload.metadata.labels ?? {}
-  const [image] = listAt(workload.spec, 'template', 'spec', 'containers').map(
-    container => textAt(container, 'image') ?? '',
-  )
-  const tag = /:([\w.-]+)(?:@.*)?$/.exec(image ?? '')?.[1]
   // Charts write name and version as one word; a `+` of the version has become `_`.
   const chart = /-(v?\d+\.\d+\.\d+\S*)$/.exec(labels['helm.sh/chart'] ?? labels.chart ?? '')?.[1]?.replaceAll('_', '+')
-  const program = labels['app.kubernetes.io/version'] ?? tag
+  const program = programOf(workload)
   if (chart === undefined || chart === program) return program
   return program === undefined || chart.replace(/^v/, '') === program.replace(/^v/, '')
     ? chart
     : `${chart} (${program})`
+}
+
+/** The version of the program that a workload runs: from its label, else the tag of its first image. */
+export function programOf(workload: K8sObject): string | undefined {
+  const image = textAt(listAt(workload.spec, 'template', 'spec', 'containers')[0], 'image') ?? ''
+  return workload.metadata.labels?.['app.kubernetes.io/version'] ?? /:([\w.-]+)(?:@.*)?$/.exec(image)?.[1]
 }
 
 function factsOf(step: string, all: readonly K8sObject[], site: SummarySite, snapshot: Snapshot): string | undefined {

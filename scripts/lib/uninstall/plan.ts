@@ -133,7 +133,7 @@ async function planOne(
   }
   return {
     belongings,
-    releases: releases.map(({ manifest, ...one }) => ({ ...one, objects: manifest.length })),
+    releases: releases.map(({ namespace, name, manifest }) => ({ namespace, name, objects: manifest.length })),
     objects,
     crds,
     custom,
@@ -152,7 +152,7 @@ async function readKinds(cluster: Cluster, all: readonly Belongings[]): Promise<
 }
 
 /** A CRD bears the mark of the release it came with: Helm's, or ours where Helm does not upgrade it. */
-function belongs(crd: K8sObject, { releases }: Belongings): boolean {
+export function belongs(crd: K8sObject, { releases }: Pick<Belongings, 'releases'>): boolean {
   const { labels = {}, annotations = {} } = crd.metadata
   return releases.some(
     ({ namespace, name }) =>

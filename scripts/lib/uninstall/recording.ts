@@ -5,20 +5,32 @@ import type { Run } from '../run.ts'
 import type { Step } from '../step.ts'
 import type { Verbs } from '../verbs.ts'
 
+export interface ReleaseNote {
+  namespace: string
+  name: string
+  /** The pinned chart. */
+  chart: string
+  /** What it is installed with; read when asked for. */
+  values: () => Record<string, unknown>
+}
+
 export interface Belongings {
   step: Step
   /** The steps without which it does not work. */
   needs: string[]
   /** Namespaces of its own; those of `objects` hold somebody else's work. */
   namespaces: string[]
-  releases: { namespace: string; name: string; chart: string; values: Record<string, unknown> }[]
+  releases: ReleaseNote[]
   /** In the order in which they were applied. */
   objects: K8sObject[]
   notes: { keep: Record<string, string>; made: string[]; finalizers: string[] }
 }
 
+/** What the script of a step reads while it is read. */
+type Reading = Pick<Run, 'site' | 'cluster' | 'vars'>
+
 /** Reads a step's script for what it makes. Nothing is written, and only its own questions reach the cluster. */
-export async function belongingsOf(run: Run, step: Step): Promise<Belongings> {
+export async function belongingsOf(run: Reading, step: Step): Promise<Belongings> {
   const found: Belongings = {
     step,
     needs: [],
@@ -31,7 +43,7 @@ export async function belongingsOf(run: Run, step: Step): Promise<Belongings> {
   return found
 }
 
-function notingVerbs(run: Run, found: Belongings): Verbs {
+function notingVerbs(run: Reading, found: Belongings): Verbs {
   const nothing = async () => {}
   const split = (ref: string) => {
     const [namespace = '', name = ''] = ref.split('/')
@@ -57,13 +69,13 @@ function notingVerbs(run: Run, found: Belongings): Verbs {
       return Buffer.from(value ?? '', 'base64').toString()
     },
     skip: reason => {
-      throw new Error(`a step ends itself while it is read: ${reason}`)
+      throw new Error(`a step ends itself while it is read for its uninstall: ${reason}`)
     },
     secret: Object.assign(secret, { generated: () => '', bcrypt: () => '' }),
     namespace: async name => void found.namespaces.push(name),
     chart: async (ref, valuesFile, { chart, vars = {} } = {}) => {
       const { namespace, name } = split(ref)
-      const values = readValues(valuesFile, { ...run.vars, ...vars })
+      const values = () => readValues(valuesFile, { ...run.vars, ...vars })
       found.releases.push({ namespace, name, chart: chart ?? name, values })
     },
     apply: async (file, vars = {}) => {

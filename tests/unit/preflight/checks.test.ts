@@ -25,7 +25,7 @@ describe('each fault is named by its check', () => {
     })
 
   test('every check that can find something is in the table', () => {
-    const never = ['tools.node', 'nodes.inside', 'network.house']
+    const never = ['tools.node', 'nodes.inside', 'network.house', 'tools.repository'] // the last has a file of its own
     const tested = new Set([...faults.map(({ check }) => check), ...never])
     assert.deepEqual(
       checks.map(({ id }) => id).filter(id => !tested.has(id)),

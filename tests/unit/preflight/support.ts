@@ -135,6 +135,7 @@ export function facts({ objects = bare(), site: other = {}, ...change }: Change 
       addresses: [{ device: 'eth0', address: 0xc0a80105, network: lan }],
       gateways: { value: [0xc0a80101] },
     },
+    repository: undefined,
     ...all,
   }
 }

@@ -1,0 +1,126 @@
+// Every YAML file that its owner edits, looked at before the first write: a typo in one is said at once, with its line,
+// and not after half of the platform is there.
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { type Problem, throwProblems } from '../errors.ts'
+import { unknownNames, type Vars } from '../fill.ts'
+import { at, listAt } from '../k8s.ts'
+import { problemsOf, readYamlFile } from './files.ts'
+import { wrongLeaves } from './leaves.ts'
+import type { YamlDocument, YamlFlaw } from './parse.ts'
+import { notMap, notObject, notPins } from './shape.ts'
+
+/** Names that a step adds to those of the site, for one of its files. */
+const stepNames = ['adguardSeed', 'privateCA', 'nameserver', 'tsigKeyName', 'tsigAlgorithm']
+
+/** What the steps read. A folder of the owner's own beside these is looked at too, but not needed. */
+export const needed = [
+  'infrastructure/charts.yaml',
+  ...['AdGuardHome', 'ingress', 'seed', 'services', 'statefulset'].map(
+    name => `infrastructure/platform/adguard/${name}.yaml`,
+  ),
+  ...['namespaces', 'project', 'values'].map(name => `infrastructure/platform/argocd/${name}.yaml`),
+  ...['acme-cloudflare', 'acme-digitalocean', 'acme-rfc2136', 'issuers', 'values', 'wildcard'].map(
+    name => `infrastructure/platform/cert-manager/${name}.yaml`,
+  ),
+  ...['provisioner', 'storage-class'].map(name => `infrastructure/platform/local-path/${name}.yaml`),
+  ...['pool', 'values'].map(name => `infrastructure/platform/metallb/${name}.yaml`),
+  ...['certificate', 'values'].map(name => `infrastructure/platform/rancher/${name}.yaml`),
+  ...['dashboard', 'values'].map(name => `infrastructure/platform/traefik/${name}.yaml`),
+  'gitops/bootstrap/applications.yaml',
+]
+const charts = ['metallb', 'traefik', 'cert-manager', 'rancher', 'argo-cd']
+
+const folders = ['infrastructure/platform', 'infrastructure/monitoring', 'infrastructure/security', 'gitops']
+
+/**
+ * Everything that is wrong with the owner's YAML, file by file.
+ * @param top the repository
+ * @param vars the names that the site gives
+ */
+export function yamlProblems(top: string, vars: Vars): Problem[] {
+  const found = folders
+    .filter(folder => existsSync(join(top, folder)))
+    .flatMap(folder => readdirSync(join(top, folder), { recursive: true, withFileTypes: true }))
+    .filter(entry => !entry.isDirectory() && /\.ya?ml$/.test(entry.name))
+    .map(entry => relative(top, join(entry.parentPath ?? entry.path, entry.name)))
+  const names = { ...vars, ...Object.fromEntries(stepNames.map(name => [name, ''])) }
+  return [...new Set([...needed, ...found])].sort().flatMap(file => fileProblems(file, top, names))
+}
+
+/**
+ * Refuses to begin while one of them is wrong.
+ * @throws HomelabError (exit 2) with all of it
+ */
+export function refuseBadYaml(top: string, vars: Vars): void {
+  throwProblems(yamlProblems(top, vars))
+}
+
+/**
+ * The pinned charts by name.
+ * @param path of the file, absolute
+ * @throws HomelabError (exit 2) with everything that is wrong in it
+ */
+export function readPins(path: string): unknown {
+  const { documents, flaws } = readYamlFile(path, '/')
+  const shown = path.replace(/^.*\/(infrastructure\/)/, '$1')
+  throwProblems(problemsOf(shown, flaws.length ? flaws : notPins(documents, [])))
+  return documents[0]?.value
+}
+
+/** What is wrong with one file; it is read as what its place says that it is. */
+export function fileProblems(file: string, top: string, vars: Vars): Problem[] {
+  const { documents, flaws } = readYamlFile(file, top)
+  const found = flaws.length ? flaws : contentFlaws(file, top, documents, vars)
+  return problemsOf(
+    file,
+    found.map(flaw => ({ ...flaw, fix: flaw.fix.replace('FILE', file) })),
+  )
+}
+
+function contentFlaws(file: string, top: string, documents: readonly YamlDocument[], vars: Vars): YamlFlaw[] {
+  const platform = file.startsWith('infrastructure/platform/') || file.startsWith('gitops/bootstrap/')
+  return [
+    ...shapeFlaws(file, top, documents),
+    ...(platform ? documents.flatMap(document => unknownNames(document, vars)) : []),
+    ...documents.flatMap(wrongLeaves),
+  ].sort((a, b) => a.line - b.line)
+}
+
+function shapeFlaws(file: string, top: string, documents: readonly YamlDocument[]): YamlFlaw[] {
+  if (file === 'infrastructure/charts.yaml') return notPins(documents, charts)
+  const name = basename(file)
+  if (name === 'kustomization.yaml') return notKustomization(file, top, documents)
+  if (file.startsWith('infrastructure/platform/') && /^(values|AdGuardHome)\.yaml$/.test(name)) return notMap(documents)
+  const objects = /^(infrastructure\/(platform|security)|gitops\/(bootstrap|applications))\//.test(file)
+  if (!objects) return [] // a patch, or values of an application: kustomize and its chart judge those
+  const flaws = documents.flatMap(notObject)
+  const empty = documents.every(({ value }) => value === undefined)
+  return empty ? [{ line: 0, problem: 'empty', fix: 'restore it: git checkout -- FILE' }] : flaws
+}
+
+function notKustomization(file: string, top: string, documents: readonly YamlDocument[]): YamlFlaw[] {
+  const flaws = notMap(documents)
+  const [document] = documents
+  if (flaws.length || !document) return flaws
+  for (const [i, resource] of listAt(document.value, 'resources').entries()) {
+    if (typeof resource !== 'string' || /^[a-z]+:\/\/|^[\w.-]+@|\?ref=/.test(resource)) continue
+    if (existsSync(join(top, dirname(file), resource))) continue
+    const line = document.entries.find(({ path }) => path[0] === 'resources' && path[1] === i)?.line ?? document.line
+    flaws.push({
+      line,
+      path: ['resources', i],
+      problem: `there is no ${resource}`,
+      fix: 'correct the name, or add the file',
+    })
+  }
+  const resources = at(document.value, 'resources')
+  if (resources !== undefined && resources !== null && !Array.isArray(resources))
+    flaws.push({
+      line: document.line,
+      path: ['resources'],
+      problem: 'no list',
+      fix: 'begin each line below it with "- "',
+    })
+  return flaws
+}
