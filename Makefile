@@ -41,7 +41,7 @@ plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 doctor: setup ## what is in the way of an install, and the way out; writes nothing
 	@$(RUN) scripts/doctor.ts
 
-adopt: setup ## take over what Argo CD manages of the platform: plan first, then asks (PLAN=1 for the plan only)
+adopt: setup ## take over what Argo CD has of the platform; shows it first (PLAN=1: only that)
 	@$(RUN) scripts/adopt.ts $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
