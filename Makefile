@@ -10,9 +10,9 @@ fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup configure install plan doctor uninstall status upgrade outdated mirror test-ingress credentials \
-	trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster test-fuzz check \
-	fix docs bench programs
+.PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
+	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
+	test-fuzz faults check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 doctor: setup ## what is in the way of an install, and the way out; writes nothing
 	@$(RUN) scripts/doctor.ts
 
+adopt: setup ## take over what Argo CD has of the platform; shows it first (PLAN=1: only that)
+	@$(RUN) scripts/adopt.ts $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
+
 uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
 	@$(if $(STEP),$(wildcard bootstrap/$(STEP)-*.ts),bootstrap/bootstrap-all.ts) --uninstall $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
@@ -66,8 +69,8 @@ credentials: setup ## the generated passwords: which there are and how to read t
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
 
-sandbox: setup ## a throw-away control plane to play with (NODES=…); use it with --sandbox
-	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)")
+sandbox: setup ## a throw-away control plane to play with (NODES=… ARGOCD=1); use it with --sandbox
+	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(ARGOCD),--argocd)
 
 sandbox-status: setup ### what the sandbox runs
 	@$(RUN) scripts/sandbox.ts status
@@ -107,5 +110,5 @@ docs: setup ### write .env.example and the configuration page anew
 bench: setup ### cold bootstrap against helmfile and plain helm, same charts, same control plane
 	@$(RUN) scripts/bench.ts
 
-programs: setup ### build the sandbox's programs only
-	@$(RUN) scripts/sandbox.ts programs
+programs: setup ### build the sandbox's programs only, Argo CD included
+	@$(RUN) scripts/sandbox.ts programs --argocd

@@ -22,6 +22,7 @@ await command(
         help: 'cores x memory of each node (three of 4x8Gi); 100*4x8Gi is a hundred',
       },
       'ready-after': { type: 'string', value: 'MS', help: 'how long a pod takes until it is Ready (1000)' },
+      argocd: { type: 'boolean', help: 'with up, programs: the real Argo CD too, built the first time (five minutes)' },
       without: { type: 'string', value: 'A,B', help: 'start with these switched off' },
       ...common,
     },
@@ -40,7 +41,14 @@ await command(
       if (!Number.isInteger(readyAfter) || readyAfter < 0)
         throw wrong(`--ready-after takes milliseconds, not ${text('ready-after')}`)
       const without = text('without')?.split(',').filter(Boolean) ?? []
-      const sandbox = await sandboxes.sandboxUp({ name, nodes: parseNodes(text('nodes')), readyAfter, without, report })
+      const sandbox = await sandboxes.sandboxUp({
+        name,
+        nodes: parseNodes(text('nodes')),
+        readyAfter,
+        without,
+        report,
+        argocd: values.argocd === true,
+      })
       const path = sandbox.programs.kubectl.replace(/\/kubectl$/, '')
       const { KUBECACHEDIR } = sandbox.env
       show(
@@ -56,12 +64,14 @@ await command(
           name: one,
           sandbox: await sandboxes.runningSandbox(one),
           off: await sandboxes.switchedOff(one),
+          programs: await sandboxes.programsRunning(one),
         })),
       )
-      const lines = rows.map(
-        row =>
-          `${row.name}  ${row.sandbox ? `up  ${row.sandbox.kubeconfig}` : 'crashed or half-made: up or down clears it'}${row.off.length > 0 ? `  off: ${row.off}` : ''}`,
-      )
+      const lines = rows.flatMap(row => [
+        `${row.name}  ${row.sandbox ? `up  ${row.sandbox.kubeconfig}` : 'crashed or half-made: up or down clears it'}`,
+        ...(row.programs.length ? [`  real  ${row.programs.join(', ')}`] : []),
+        ...(row.off.length ? [`  off   ${row.off.join(', ')}`] : []),
+      ])
       show(rows, lines.join('\n') || 'no sandbox; start one: make sandbox')
     } else if ((what === 'off' || what === 'on') && names.length > 0) {
       const before = await sandboxes.switchedOff(name)
@@ -70,7 +80,9 @@ await command(
       show(off, `off: ${off.join(', ') || 'nothing'}`)
     } else if (what === 'programs') {
       const programs = await (await import('./lib/sandbox/programs.ts')).ensurePrograms(report)
-      show(programs, programs.dir)
+      const { ensureArgocd } = await import('./lib/sandbox/argocd/build.ts')
+      const argocd = values.argocd ? await ensureArgocd(report) : undefined
+      show({ ...programs, ...(argocd ? { argocd } : {}) }, [programs.dir, ...(argocd ? [argocd.dir] : [])].join('\n'))
     } else
       throw wrong(
         what === undefined

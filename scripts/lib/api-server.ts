@@ -98,7 +98,8 @@ export class ApiServer {
 
   #send(socketPath: string, path: string, options: Ask): Promise<Answer> {
     const { method = 'GET', body, contentType, accept = 'application/json', timeout = 30 } = options
-    const headers = { host: 'localhost', accept, ...(contentType ? { 'content-type': contentType } : {}) }
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) } // Node leaves it out of a DELETE
+    const headers = { host: 'localhost', accept, ...length, ...(contentType ? { 'content-type': contentType } : {}) }
     const asked = Date.now()
     return new Promise(resolve => {
       const fail = (error: Error) => resolve({ status: 0, code: 1, stdout: '', stderr: error.message })

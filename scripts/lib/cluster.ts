@@ -18,6 +18,9 @@ export interface Target {
 /** The name under which our fields stand in managedFields. */
 export const fieldManager = 'homelab'
 
+// Somebody else was faster (HTTP status).
+const conflict = 409
+
 export interface Applied {
   object: K8sObject
   result: 'created' | 'changed' | 'unchanged'
@@ -140,10 +143,10 @@ export class Cluster {
     return ran.stdout
   }
 
-  #patiently<T extends Ran & { status: number }>(attempt: () => Promise<T>, fine?: number): Promise<T> {
+  #patiently<T extends Ran & { status: number }>(attempt: () => Promise<T>, ...fine: number[]): Promise<T> {
     const once = async () => {
       const ran = await attempt()
-      return ran.status === fine ? { ...ran, code: 0 } : ran
+      return fine.includes(ran.status) ? { ...ran, code: 0 } : ran
     }
     return retry(once, this.patience, () => {})
   }
@@ -179,7 +182,7 @@ export class Cluster {
    * @throws HomelabError when the API server or a webhook refuses
    */
   async apply(objects: readonly K8sObject[], options: ApplyOptions = {}): Promise<Applied[]> {
-    const compared = await Promise.all(objects.map(async object => this.#compare(await this.#placed(object), options)))
+    const compared = await Promise.all(objects.map(async object => this.#compare(await this.placed(object), options)))
     if (options.plan) return compared
     // In the order of the file: a namespace stands before what goes into it.
     for (const { object, result } of compared) if (result !== 'unchanged') await this.#write(object, options, false)
@@ -231,29 +234,55 @@ export class Cluster {
     return JSON.parse(ran.stdout) as K8sObject
   }
 
+  /** What the API server would make of an object, with defaults and webhooks; nothing is written. */
+  dryRun(object: K8sObject): Promise<K8sObject> {
+    return this.#write(object, {}, true)
+  }
+
   /** An object as it is now; undefined when it, or its kind, is not there. */
   async now(object: K8sObject): Promise<K8sObject | undefined> {
     const path = await this.#path(object)
     return path === undefined ? undefined : this.#read(path)
   }
 
-  /** Deletes an object, and what belongs to it by and by; one that is not there is as wanted. */
-  async delete(object: K8sObject): Promise<void> {
+  /**
+   * Deletes an object, and what belongs to it by and by; one that is not there is as wanted.
+   * @param unchanged its resourceVersion: only if nobody has changed it since
+   * @returns false when somebody has
+   */
+  async delete(object: K8sObject, unchanged?: string): Promise<boolean> {
     shown(
       'delete',
       object.kind,
       object.metadata.name,
       object.metadata.namespace ? `-n ${object.metadata.namespace}` : '',
     )
-    await this.#change(object, '?propagationPolicy=Background', { method: 'DELETE' }, 'deleting')
+    const body = { preconditions: { resourceVersion: unchanged } }
+    const ask: Ask = {
+      method: 'DELETE',
+      ...(unchanged ? { body: JSON.stringify(body), contentType: 'application/json' } : {}),
+    }
+    return this.#change(object, '?propagationPolicy=Background', ask, 'deleting')
   }
 
   /** Sets the finalizers of an object: for what nobody is left to finalize. */
   async finalizers(object: K8sObject, finalizers: readonly string[]): Promise<void> {
-    const body = JSON.stringify({ metadata: { finalizers } })
-    shown('patch', object.kind, object.metadata.name, '--type=merge', `-p '${body}'`)
+    await this.patch(object, { metadata: { finalizers } })
+  }
+
+  /**
+   * A merge patch (RFC 7386: null takes a field away).
+   * @param manager who then owns the fields
+   * @returns false when it names a resourceVersion and somebody has changed the object since
+   */
+  async patch(object: K8sObject, patch: Record<string, unknown>, manager = fieldManager): Promise<boolean> {
+    const body = JSON.stringify(patch)
+    const { namespace, name } = object.metadata
+    const at = namespace ? `-n ${namespace}` : ''
+    const short = body.length > 300 ? `${body.slice(0, 300)}…` : body
+    shown('patch', object.kind, name, at, '--type=merge', `-p '${short}'`)
     const ask: Ask = { method: 'PATCH', contentType: 'application/merge-patch+json', body }
-    await this.#change(object, `?fieldManager=${fieldManager}`, ask, 'changing')
+    return this.#change(object, `?fieldManager=${manager}`, ask, 'changing')
   }
 
   /**
@@ -263,7 +292,6 @@ export class Cluster {
   async create(object: K8sObject, replace = false): Promise<boolean> {
     const path = (await this.#path(object)) ?? ''
     const ask: Ask = { method: replace ? 'PUT' : 'POST', contentType: 'application/json', body: JSON.stringify(object) }
-    const conflict = 409
     const ran = await this.#patiently(() => this.api.ask(replace ? path : path.replace(/\/[^/]+$/, ''), ask), conflict)
     if (ran.code !== 0) throw this.failure(`${replace ? 'replacing' : 'making'} ${nameOf(object)}`, ran)
     return ran.status !== conflict
@@ -274,12 +302,13 @@ export class Cluster {
     return Date.now() + this.api.ahead
   }
 
-  async #change(object: K8sObject, query: string, ask: Ask, doing: string): Promise<void> {
+  async #change(object: K8sObject, query: string, ask: Ask, doing: string): Promise<boolean> {
     await this.lock?.take()
     const path = await this.#path(object)
-    if (path === undefined) return
-    const ran = await this.#patiently(() => this.api.ask(`${path}${query}`, ask), 404)
+    if (path === undefined) return true
+    const ran = await this.#patiently(() => this.api.ask(`${path}${query}`, ask), 404, conflict)
     if (ran.code !== 0) throw this.failure(`${doing} ${nameOf(object)}`, ran)
+    return ran.status !== conflict
   }
 
   /** Where an object lives in the API; undefined while its kind is not served. */
@@ -291,7 +320,7 @@ export class Cluster {
   }
 
   /** The object without a namespace if its kind has none: Helm says the release's of all of them. */
-  async #placed(object: K8sObject): Promise<K8sObject> {
+  async placed(object: K8sObject): Promise<K8sObject> {
     if (object.metadata.namespace === undefined || (await this.api.resourceOf(object))?.namespaced !== false)
       return object
     const { namespace: _, ...metadata } = object.metadata

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { moduleVersion } from '../../scripts/lib/sandbox/programs.ts'
+import { moduleVersion } from '../../scripts/lib/sandbox/modules.ts'
 import { pinned, platformManifests, programs, releases, valuesOf } from './rendered.ts'
 
 const goMod = readFileSync(join(root, 'infrastructure/sandbox/tools/go.mod'), 'utf8')

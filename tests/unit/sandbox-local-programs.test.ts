@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import {
-  adguardConfig,
-  type Container,
-  environment,
-  localProgramOf,
-  ownArguments,
-  type Pod,
-  splitImage,
-} from '../../scripts/lib/sandbox/local-programs.ts'
+import { adguardConfig, localProgramOf } from '../../scripts/lib/sandbox/local-programs.ts'
+import { type Container, environment, ownArguments, type Pod, splitImage } from '../../scripts/lib/sandbox/pod.ts'
 import { provisionerPod, volumeFor } from '../../scripts/lib/sandbox/provisioner.ts'
 
 const pod = (...containers: Partial<Container>[]): Pod => ({
@@ -136,4 +129,21 @@ test('the provisioner plays only while its pod is Ready', () => {
   assert.equal(provisionerPod([pod({ image: 'busybox' }), ready]), ready)
   const leaving = { ...ready, metadata: { ...ready.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
   assert.equal(provisionerPod([leaving]), undefined)
+})
+
+test('of one image with several programs, the first argument says which it is', () => {
+  const image = 'quay.io/argoproj/argocd:v3.6.1'
+  const local = (args: string[]) => localProgramOf(pod({ image, args }))?.local.name
+  assert.equal(local(['/usr/local/bin/argocd-server', '--port=8080']), 'argocd-server')
+  assert.equal(local(['/usr/local/bin/argocd-repo-server']), 'argocd-repo-server')
+  assert.equal(local(['/usr/local/bin/argocd-application-controller']), 'argocd-application-controller')
+  assert.equal(local(['/usr/local/bin/argocd-applicationset-controller']), undefined)
+  assert.equal(local([]), undefined)
+})
+
+test("only Argo CD's own Redis is imitated", () => {
+  const redis = pod({ image: 'docker.io/library/redis:8' })
+  assert.equal(localProgramOf(redis)?.local.name, undefined)
+  redis.metadata.labels = { 'app.kubernetes.io/part-of': 'argocd' }
+  assert.equal(localProgramOf(redis)?.local.name, 'argocd-redis')
 })

@@ -7,9 +7,9 @@ import { after, afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HomelabError } from '../../scripts/lib/errors.ts'
-import { moduleVersion, patched } from '../../scripts/lib/sandbox/build.ts'
 import { withFileLock } from '../../scripts/lib/sandbox/filelock.ts'
 import { checkNetwork, findGo } from '../../scripts/lib/sandbox/go.ts'
+import { moduleVersion, patched } from '../../scripts/lib/sandbox/modules.ts'
 import { reportTo } from '../../scripts/lib/sandbox/report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'homelab-programs-'))

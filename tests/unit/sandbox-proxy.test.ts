@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Pod } from '../../scripts/lib/sandbox/local-programs.ts'
+import type { Pod } from '../../scripts/lib/sandbox/pod.ts'
 import { type Net, outsideRoutes, route, type Service } from '../../scripts/lib/sandbox/proxy.ts'
 
 const pod = (name: string, labels: Record<string, string>, ready = true): Pod => ({

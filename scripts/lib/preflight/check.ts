@@ -29,6 +29,8 @@ export type Result =
 export interface Found extends Problem {
   /** Somebody else's property: the run ends with exit code 3 instead of 2. */
   refuse?: true
+  /** `make adopt` takes it over: for that command it is no problem. */
+  adoptable?: true
 }
 
 export interface Check {
@@ -77,7 +79,7 @@ const problemsOf = (examined: readonly Examined[]): (Found & { state: 'problem' 
  */
 export function refuseProblems(examined: readonly Examined[], pasteable = (fix: string) => fix): void {
   const found = problemsOf(examined)
-  const problems = found.map(({ state: _, refuse: __, ...one }) =>
+  const problems = found.map(({ state: _, refuse: __, adoptable: ___, ...one }) =>
     one.fix ? { ...one, fix: pasteable(one.fix) } : one,
   )
   const [first, ...others] = problems

@@ -110,14 +110,15 @@ function wayOut(
   owner: Owner,
   theirs: readonly K8sObject[],
   objects: Snapshot,
-): { why: string; fix: string } {
+): { why: string; fix: string; adoptable?: true } {
   const leaveOut = `leave it out: --skip ${component.step.slice(0, 2)}`
   switch (owner.kind) {
     case 'argo': {
       if (objects.of('Application').some(({ metadata }) => metadata.name === owner.where))
         return {
           why: 'Argo CD would put back what the step changes, and prune what it does not know',
-          fix: 'make adopt hands it over to the steps, without a restart',
+          fix: 'make adopt hands it over to the steps: it shows first what would change, and deletes nothing',
+          adoptable: true,
         }
       return {
         why: 'no Application of that name is here: another Argo CD manages this cluster, or only its mark was left',
@@ -138,6 +139,7 @@ function wayOut(
       return {
         why: 'Helm takes over nothing that it did not make ("invalid ownership metadata")',
         fix: `remove that installation, or hand it over: ${at} annotate ${names} ${marks} && ${at} label ${names} app.kubernetes.io/managed-by=Helm`,
+        adoptable: true,
       }
     }
   }

@@ -15,10 +15,11 @@ import { readFacts } from './facts.ts'
 
 /**
  * Looks at the cluster once and refuses what would go wrong.
+ * @param adopting whether what `make adopt` takes over is no problem: it is about to
  * @returns notices: what is worth knowing and no problem
  * @throws HomelabError exit 2 with all problems, exit 3 when it is another cluster than before or somebody else's
  */
-export async function preflight(run: Run, values: Values, steps: readonly Step[]): Promise<string[]> {
+export async function preflight(run: Run, values: Values, steps: readonly Step[], adopting = false): Promise<string[]> {
   const { cluster, site, helm } = run
   const { patience } = cluster
   cluster.patience = 3 // a cluster that is down is said at once; later, a run outlasts its hiccups
@@ -32,7 +33,10 @@ export async function preflight(run: Run, values: Values, steps: readonly Step[]
   cluster.patience = patience
   run.kubernetes = facts.kubernetes
   if ('value' in facts.uid) refuseOther(site, facts.uid.value)
-  const examined = examine(checks, facts)
+  const examined = examine(checks, facts).map(({ check, results }) => ({
+    check,
+    results: results.filter(one => !(adopting && one.state === 'problem' && one.adoptable)),
+  }))
   refuseProblems(examined, fix => pasteable(fix, site))
   if ('unknown' in facts.uid)
     throw new HomelabError({ what: 'the cluster does not say which it is', why: facts.uid.unknown, code: exit.usage })

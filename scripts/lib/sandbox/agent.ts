@@ -7,9 +7,10 @@ import { parseArgs } from 'node:util'
 import { isRunning } from '../process.ts'
 import { Api } from './api.ts'
 import { destroy } from './down.ts'
-import { type Pod, provisionerName } from './local-programs.ts'
+import { provisionerName } from './local-programs.ts'
 import { nodeAddress } from './nodes.ts'
 import { egressSocket } from './paths.ts'
+import type { Pod } from './pod.ts'
 import { type Claim, Provisioner, provisionerPod, type Volume } from './provisioner.ts'
 import { egressProxy, forward, type Net, outsideRoutes, route, type Service } from './proxy.ts'
 import { readOff, readRecord, writeJson } from './record.ts'
@@ -78,7 +79,15 @@ for (const { namespace, pod: name, port, local } of record.forwards)
     return undefined
   })
 
-let written = ''
+const written = new Map<string, string>()
+/** For whoever looks from outside; written when it is another than before. */
+function keep(file: string, value: unknown): void {
+  const text = JSON.stringify(value)
+  if (text === written.get(file)) return
+  written.set(file, text)
+  void writeJson(join(dir, file), value).catch(() => undefined)
+}
+
 function reconcile(): void {
   due = false
   if (signal.aborted || !net) return
@@ -88,10 +97,8 @@ function reconcile(): void {
     const uid = volume.spec.claimRef?.uid
     if (uid) void rm(volumeDir(uid), { recursive: true, force: true })
   })
-  const routes = outsideRoutes(net)
-  if (JSON.stringify(routes) === written) return
-  written = JSON.stringify(routes)
-  void writeJson(join(dir, 'routes.json'), routes).catch(() => undefined)
+  keep('routes.json', outsideRoutes(net))
+  keep('programs.json', supervisor.names())
 }
 
 /** Once a second: what is switched off, and whether somebody still wants this sandbox. */

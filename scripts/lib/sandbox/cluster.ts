@@ -7,6 +7,7 @@ import { parseAllDocuments, stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
 import { signal } from '../process.ts'
 import { Api } from './api.ts'
+import { ensureArgocd } from './argocd/build.ts'
 import { type Ports, readStages, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { withFileLock } from './filelock.ts'
@@ -16,7 +17,7 @@ import { clusterFolder, sandboxesRoot } from './paths.ts'
 import { freePort } from './ports.ts'
 import { sandboxProcesses } from './processes.ts'
 import { ensurePrograms, type Programs } from './programs.ts'
-import { readOff, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
+import { readOff, readPrograms, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
 import { contextOf, kwokctl, readyPath, start } from './start.ts'
 
@@ -52,6 +53,8 @@ export interface UpOptions {
   without?: readonly string[]
   /** The sandbox ends by itself when this process is gone. */
   ownerPid?: number
+  /** Argo CD's real programs run where its pods are Ready: built first if they are not there yet. */
+  argocd?: boolean
 }
 
 function folder(name: string): string {
@@ -87,10 +90,17 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
   ]
   checkNames(options.without ?? [], known)
   const programs = await ensurePrograms(report)
+  const argocd = options.argocd ? await ensureArgocd(report) : undefined
   const waiting = (pid: number) => report(`sandbox ${name}: process ${pid} is working on it; waiting`)
   return withFileLock(`${dir}.lock`, waiting, async () => {
     const running = await runningSandbox(name)
     if (running) {
+      if (argocd && !(await readRecord(dir))?.argocd)
+        throw new HomelabError({
+          what: `the sandbox ${name} runs already, without Argo CD`,
+          fix: `end it first: npx tsx scripts/sandbox.ts down --name ${name}`,
+          code: exit.usage,
+        })
       report(`sandbox ${name}: runs already`)
       return running
     }
@@ -117,6 +127,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       programs: programs.paths,
       versions: programs.versions,
       charts: programs.charts,
+      ...(argocd ? { argocd: { ...argocd, redis: await freePort(), repoServer: await freePort() } } : {}),
       nodes: [...nodes],
       readyAfter: options.readyAfter ?? 1000,
       ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
@@ -188,6 +199,9 @@ export async function sandboxNames(): Promise<string[]> {
 
 /** What is switched off in a sandbox. */
 export const switchedOff = (name: string): Promise<string[]> => readOff(folder(name))
+
+/** The real programs that run in a sandbox at the moment, in the place of fake pods. */
+export const programsRunning = (name: string): Promise<string[]> => readPrograms(folder(name))
 
 /**
  * Switch stages and local programs off, and all others on. Programs follow within a second; for a stage KWOK starts anew.

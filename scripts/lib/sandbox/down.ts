@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { HomelabError } from '../errors.ts'
 import { signal, waitGone } from '../process.ts'
-import { egressSocket } from './paths.ts'
+import { socketPath } from './paths.ts'
 import { sandboxProcesses } from './processes.ts'
 
 /**
@@ -30,6 +30,6 @@ export async function destroy(dir: string): Promise<void> {
         fix: `look at them with ps -fp ${stuck.join(',')}`,
       })
   }
-  await rm(egressSocket(dir), { force: true })
+  for (const name of ['egress', 'ask-pass']) await rm(socketPath(dir, name), { force: true })
   await rm(dir, { recursive: true, force: true, maxRetries: 3 })
 }

@@ -18,9 +18,12 @@ export const sandboxesRoot = () => resolve(process.env.HOMELAB_SANDBOX_DIR || jo
 /** kwokctl's folder of a sandbox: kwok.yaml, pki, logs of the control plane. */
 export const clusterFolder = (dir: string, name: string) => join(dir, 'kwok', 'clusters', name)
 
-/** The egress proxy's Unix socket: in the sandbox's folder, unless that makes it longer than the system allows (104 bytes). */
-export function egressSocket(dir: string): string {
-  const path = join(dir, 'egress.sock')
+/** A Unix socket of a sandbox: in its folder, unless that makes it longer than the system allows (104 bytes). */
+export function socketPath(dir: string, name: string): string {
+  const path = join(dir, `${name}.sock`)
   if (Buffer.byteLength(path) < 100) return path
-  return `/tmp/homelab-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}.sock`
+  return `/tmp/homelab-${createHash('sha256').update(path).digest('hex').slice(0, 16)}.sock`
 }
+
+/** The egress proxy's. */
+export const egressSocket = (dir: string) => socketPath(dir, 'egress')

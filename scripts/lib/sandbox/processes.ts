@@ -37,7 +37,8 @@ export function sandboxProcesses(dir: string): Process[] {
   const agent = /\/sandbox\/agent\.ts /
   return processes().filter(({ pid, command }) => {
     if (pid === process.pid) return false
-    if (command.startsWith(`${dir}/kwok/`)) return true // kwokctl starts the control plane by links in there
+    // kwokctl starts the control plane by links in the first of these, Argo CD's programs run by links in the second.
+    if (command.startsWith(`${dir}/kwok/`) || command.startsWith(`${dir}/run/`)) return true
     return (local.test(command) || agent.test(command)) && command.includes(`${dir}/`)
   })
 }

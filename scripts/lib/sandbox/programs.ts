@@ -4,13 +4,12 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HomelabError } from '../errors.ts'
-import { build, moduleVersion, packages, recipe } from './build.ts'
+import { build, packages, recipe } from './build.ts'
 import { withFileLock } from './filelock.ts'
 import { diskFull, findGo, type Go } from './go.ts'
+import { moduleVersion } from './modules.ts'
 import { programsRoot, sources } from './paths.ts'
 import type { Report } from './report.ts'
-
-export { moduleVersion } from './build.ts'
 
 export type ProgramName = (typeof packages)[keyof typeof packages]
 
@@ -36,7 +35,7 @@ export async function ensurePrograms(report: Report): Promise<Programs> {
   const go = await findGo()
   const tools = join(sources, 'tools')
   const goMod = await readFile(join(tools, 'go.mod'), 'utf8')
-  const dir = join(programsRoot(), await fingerprint(tools, go))
+  const dir = join(programsRoot(), await fingerprint(tools, go, recipe))
   const waiting = (pid: number) => report(`programs: another process (${pid}) is building them; waiting`)
   if (!existsSync(dir))
     await withFileLock(`${dir}.lock`, waiting, async () => {
@@ -70,8 +69,8 @@ function describe(dir: string, goMod: string): Programs {
 }
 
 /** What decides whether built programs are still right: modules, our sources, the recipe, compiler, platform. */
-async function fingerprint(tools: string, go: Go): Promise<string> {
-  const hash = createHash('sha256').update(`${go.version} ${go.platform} ${recipe}\n`)
+export async function fingerprint(tools: string, go: Go, how: string): Promise<string> {
+  const hash = createHash('sha256').update(`${go.version} ${go.platform} ${how}\n`)
   const files = (await readdir(tools, { recursive: true })).filter(name => /\.go$|go\.(mod|sum)$/.test(name)).sort()
   for (const name of files) hash.update(`${name}\n`).update(await readFile(join(tools, name)))
   return hash.digest('hex').slice(0, 16)

@@ -1,6 +1,7 @@
 // Plays local-path-provisioner, while its pod is Ready: a volume for each claim that the scheduler has placed.
 import type { Api, KubeObject } from './api.ts'
-import { isReady, type Pod, provisionerName, splitImage } from './local-programs.ts'
+import { provisionerName } from './local-programs.ts'
+import { isReady, type Pod, splitImage } from './pod.ts'
 
 export interface Claim extends KubeObject {
   spec: {

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import type { KubeObject } from './api.ts'
-import { isReady, type Pod } from './local-programs.ts'
+import { isReady, type Pod } from './pod.ts'
 
 export interface Service extends KubeObject {
   spec: {

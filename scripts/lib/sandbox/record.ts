@@ -1,6 +1,7 @@
 // What is written down about a sandbox (sandbox.json in its folder): all that the agent, `down` and `status` need.
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ArgocdPrograms } from './argocd/build.ts'
 import type { NodeSize } from './nodes.ts'
 import { sandboxesRoot } from './paths.ts'
 import type { Programs } from './programs.ts'
@@ -17,6 +18,8 @@ export interface SandboxRecord {
   programs: Programs['paths']
   versions: Programs['versions']
   charts: Programs['charts']
+  /** Argo CD's programs, when this sandbox was asked to run them, and where two of them are met on 127.0.0.1. */
+  argocd?: ArgocdPrograms & { redis: number; repoServer: number }
   nodes: NodeSize[]
   /** Milliseconds until a pod is Ready that does not say itself. */
   readyAfter: number
@@ -55,4 +58,9 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** What is switched off at the moment (`off.json`): names of stages and of local programs. */
 export async function readOff(dir: string): Promise<string[]> {
   return JSON.parse(await readFile(join(dir, 'off.json'), 'utf8').catch(() => '[]')) as string[]
+}
+
+/** The real programs that run at the moment (`programs.json`, kept by the agent). */
+export async function readPrograms(dir: string): Promise<string[]> {
+  return JSON.parse(await readFile(join(dir, 'programs.json'), 'utf8').catch(() => '[]')) as string[]
 }

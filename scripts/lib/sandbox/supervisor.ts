@@ -5,15 +5,8 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Api, KubeObject } from './api.ts'
 import { kubeconfigAs } from './kubeconfig.ts'
-import {
-  type Container,
-  isReady,
-  type Launch,
-  type LocalProgram,
-  localProgramOf,
-  type Pod,
-  splitImage,
-} from './local-programs.ts'
+import { localProgramOf } from './local-programs.ts'
+import { type Container, isReady, type Launch, type LocalProgram, type Pod, splitImage } from './pod.ts'
 import type { SandboxRecord } from './record.ts'
 
 interface Running {
@@ -47,7 +40,7 @@ export class Supervisor {
     const wanted = new Set<string>()
     for (const pod of pods) {
       const found = isReady(pod) ? localProgramOf(pod) : undefined
-      if (!found || off.has(found.local.name)) continue
+      if (!found || off.has(found.local.name) || !this.#has(found.local)) continue
       wanted.add(pod.metadata.uid)
       const running = this.#running.get(pod.metadata.uid)
       if (running) running.pod = pod
@@ -56,10 +49,20 @@ export class Supervisor {
     for (const [uid, running] of this.#running) if (!wanted.has(uid)) this.#end(uid, running)
   }
 
+  /** Whether this sandbox can run it. */
+  #has(local: LocalProgram): boolean {
+    return local.program !== undefined || this.#parts.record.argocd !== undefined
+  }
+
   /** The local port behind a pod's port, while its program runs. @param port `9443/tcp` */
   portOf(pod: Pod, port: string): number | undefined {
     const running = this.#running.get(pod.metadata.uid)
     return running?.child ? running.launch?.ports[port] : undefined
+  }
+
+  /** The names of those that run. */
+  names(): string[] {
+    return [...this.#running.values()].flatMap(({ child, local }) => (child ? [local.name] : [])).sort()
   }
 
   /** End every program and wait until they are gone (three seconds, then they are killed). */
@@ -94,8 +97,8 @@ export class Supervisor {
     this.#running.set(pod.metadata.uid, running)
     const name = `${pod.metadata.namespace}/${pod.metadata.name}`
     const { tag } = splitImage(container.image)
-    const version = this.#parts.record.versions[local.version]
-    if (tag && tag.replace(/^v/, '') !== version.replace(/^v/, ''))
+    const version = local.version && this.#parts.record.versions[local.version]
+    if (tag && version && tag.replace(/^v/, '') !== version.replace(/^v/, ''))
       this.#parts.log(`${local.name}: ${name} asks for ${tag}; here it is ${version}`)
     const dir = join(this.#parts.record.dir, 'run', `${local.name}-${pod.metadata.uid}`)
     for (let failures = 0; !running.stop.signal.aborted; failures++) {
@@ -127,6 +130,7 @@ export class Supervisor {
     const user = `system:serviceaccount:${namespace}:${pod.spec.serviceAccountName ?? 'default'}`
     await writeFile(kubeconfig, kubeconfigAs(this.#parts.record, 'sandbox', { user }), { mode: 0o600 })
     const launch = await local.launch({
+      record: this.#parts.record,
       api: this.#parts.api,
       pod: pod as Pod & { metadata: { namespace: string } },
       container,
@@ -142,7 +146,9 @@ export class Supervisor {
       'a',
     )
     const { HOME = '/', PATH = '' } = process.env
-    const child = spawn(this.#parts.record.programs[local.program], launch.args, {
+    const program = launch.path ?? (local.program && this.#parts.record.programs[local.program])
+    if (!program) throw new Error('nothing says which program it is')
+    const child = spawn(program, launch.args, {
       cwd: dir,
       // Nothing of the person's environment: a proxy setting or KUBECONFIG must not change what a rehearsal shows.
       env: { HOME, PATH, ...launch.env },

@@ -1,13 +1,13 @@
 // Takes steps off the cluster, the last one first: shows what goes and what stays, asks, and leaves nothing that blocks.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { describe, type Values } from '../command.ts'
 import { exit, HomelabError, throwProblems } from '../errors.ts'
 import { createReporter, paint, print, seconds } from '../output.ts'
 import { root } from '../root.ts'
 import { lockFor, Run } from '../run.ts'
 import { pasteable, refuseOther, writableSite } from '../site/choose.ts'
+import { confirmByName } from '../site/confirm-by-name.ts'
 import type { Step } from '../step.ts'
 import { judgeRef } from '../wait.ts'
 import { planRemoval, type Removal, sizeOf } from './plan.ts'
@@ -39,7 +39,7 @@ export async function uninstallSteps(steps: readonly Step[], values: Values): Pr
     const going = removals.filter(isThere)
     if (!json || values.plan) show(removals, await dependents(run, all), json)
     if (!going.length || values.plan) return exit.done
-    await confirm(run, values)
+    await confirmByName(run.cluster, site, values, { asker: 'an uninstall', doing: 'take this away' })
     await lockFor(run)
     const failed = await removeAll(run, going)
     print(
@@ -148,29 +148,4 @@ function show(removals: readonly Removal[], notices: readonly string[], json: bo
     for (const line of removal.stays) print(`${' '.repeat(21)}${paint('green', 'stays')}  ${line}`)
   }
   for (const line of notices) print(`${paint('yellow', '!')} ${line}`)
-}
-
-/** The cluster's name is typed, not a letter: it is what one should have read. */
-async function confirm(run: Run, values: Values): Promise<void> {
-  const { site } = run
-  if (site.sandbox) return
-  const [nodes, system] = await Promise.all([run.cluster.list('nodes'), run.cluster.find('namespace/kube-system')])
-  const about = `${site.context}: ${nodes.length} node${nodes.length === 1 ? '' : 's'} (${nodes.map(node => node.metadata.name).join(', ')}), UID ${system?.metadata.uid}`
-  const refused = (what: string) =>
-    new HomelabError({
-      what,
-      why: `the cluster is ${about}`,
-      fix: `the same command with --confirm ${site.context}`,
-      code: exit.usage,
-    })
-  if (values.confirm !== undefined) {
-    if (values.confirm === site.context) return
-    throw refused(`--confirm ${values.confirm} is not the name of this cluster: nothing was touched`)
-  }
-  if (!process.stdin.isTTY || values.json) throw refused('an uninstall asks first, and nobody is here to answer')
-  print(`\nThe cluster is ${paint('bold', about)}`)
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question(`Type its name (${site.context}) to take this away: `)
-  terminal.close()
-  if (answer.trim() !== site.context) throw refused('not confirmed: nothing was touched')
 }
