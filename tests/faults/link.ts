@@ -1,0 +1,58 @@
+// The line between the scripts and the API server: it can be cut and mended while a run goes on.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Sandbox } from '../../scripts/lib/sandbox/cluster.ts'
+import { freePort } from '../../scripts/lib/sandbox/ports.ts'
+
+export class Link {
+  readonly #open = new Set<Socket>()
+  readonly #port: number
+  readonly #target: number
+  #server: Server | undefined
+
+  private constructor(port: number, target: number) {
+    this.#port = port
+    this.#target = target
+  }
+
+  /** Puts itself between: from here on the scripts' kubeconfig leads through it. The harness's own does not. */
+  static async between(sandbox: Sandbox): Promise<Link> {
+    const text = readFileSync(sandbox.kubeconfig, 'utf8')
+    const target = Number(/server: https:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1])
+    const link = new Link(await freePort(), target)
+    await link.mend()
+    writeFileSync(sandbox.kubeconfig, text.replace(`127.0.0.1:${target}`, `127.0.0.1:${link.#port}`), { mode: 0o600 })
+    return link
+  }
+
+  /** Connections are refused from now on, those that are open break. @returns how many those were */
+  async cut(): Promise<number> {
+    const server = this.#server
+    this.#server = undefined
+    const closed = new Promise(done => (server ? server.close(done) : done(undefined)))
+    const open = [...this.#open]
+    for (const socket of open) socket.resetAndDestroy()
+    await closed
+    return open.length / 2 // both ends of each
+  }
+
+  async mend(): Promise<void> {
+    const server = createServer(client => {
+      const upstream = connect(this.#target, '127.0.0.1')
+      for (const [one, other] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const) {
+        this.#open.add(one)
+        one.on('error', () => other.destroy())
+        one.on('close', () => {
+          this.#open.delete(one)
+          other.destroy()
+        })
+        one.pipe(other)
+      }
+    })
+    await new Promise<void>(done => server.listen(this.#port, '127.0.0.1', done))
+    this.#server = server
+  }
+}

@@ -1,0 +1,7 @@
+// The whole matrix: what is tried, and what is not, with the reason.
+import type { Excluded, Row } from './row.ts'
+import { kills } from './rows/kills.ts'
+
+export const rows: readonly Row[] = [...kills]
+
+export const excluded: readonly Excluded[] = []
