@@ -18,6 +18,9 @@ import { createVerbs, Skipped } from './verbs.ts'
 import type { Verdict } from './verdict.ts'
 import { judgeRef, Snapshots } from './wait.ts'
 
+// A server that restarts is back within half a minute: a run outlasts that, twice. Seconds.
+const outage = 60
+
 interface Gate {
   open: Promise<void>
   /** Without an error: the step has installed what it brings. */
@@ -54,7 +57,7 @@ export class Run {
     this.site = site
     this.reporter = reporter
     this.plan = plan
-    this.cluster = new Cluster(site)
+    this.cluster = new Cluster(site, outage)
     this.helm = new Helm(this.cluster)
     this.snapshots = new Snapshots(this.cluster)
     this.vars = vars(site)

@@ -27,6 +27,8 @@ export async function readState(cluster: Cluster): Promise<State> {
   const names = new Map(objects.map(object => [object.metadata.uid ?? '', nameOf(object)]))
   const texts = newestReleases(objects).map(object => {
     const shown = object.kind === 'Secret' ? withoutValues(object) : object
+    // Where its first pod happened to be.
+    if (object.kind === 'PersistentVolume') delete (shown.spec as { nodeAffinity?: unknown }).nodeAffinity
     return [nameOf(object), JSON.stringify(plain(shown, names))] as const
   })
   // Pods of one owner have no names of their own: they are counted.
@@ -136,7 +138,7 @@ function asRelease(object: K8sObject): K8sObject {
   return {
     apiVersion: 'helm.sh/v1',
     kind: 'Release',
-    metadata: { name: object.metadata.name, namespace: object.metadata.namespace ?? '' },
+    metadata: { name: labels.name ?? '', namespace: object.metadata.namespace ?? '' },
     spec: {
       status: labels.status,
       inputs: labels['homelab/inputs'],

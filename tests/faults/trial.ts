@@ -1,5 +1,6 @@
 // One trial of a row: its sandbox, the real scripts on it, proof that the fault fired, and the judgement of the end.
 import type { ChildProcess } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from '../../scripts/lib/cluster.ts'
 import { isRunning } from '../../scripts/lib/process.ts'
@@ -130,6 +131,27 @@ export class Trial {
     return ran.stdout
   }
 
+  /** From here on the scripts' user is of this group, with all rights, instead of system:masters. */
+  async asAdministrator(group: string): Promise<void> {
+    await this.others([
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: group },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ kind: 'Group', name: group, apiGroup: 'rbac.authorization.k8s.io' }],
+      },
+    ])
+    const text = readFileSync(this.sandbox.kubeconfig, 'utf8')
+    writeFileSync(this.sandbox.kubeconfig, text.replace('system:masters', group), { mode: 0o600 })
+  }
+
+  /** How many requests of the scripts were answered with this status since then. */
+  answered(position: number, status: number): number {
+    const log = readFileSync(this.sandbox.auditLog).subarray(position).toString()
+    return log.split('\n').filter(line => line.includes('homelab-owner') && line.includes(`"code":${status}`)).length
+  }
+
   auditPosition(): number {
     return auditPosition(this.sandbox.auditLog)
   }
@@ -138,10 +160,11 @@ export class Trial {
     return ownWrites(this.sandbox.auditLog, position)
   }
 
-  /** The running helms that work on this sandbox. */
-  helms(): number[] {
+  /** The running helms that work on this sandbox. @param doing part of their command line */
+  helms(doing = ''): number[] {
     return processes()
       .filter(({ command }) => command.includes('/helm ') && command.includes(this.sandbox.kubeconfig))
+      .filter(({ command }) => command.includes(doing))
       .map(({ pid }) => pid)
       .filter(isRunning)
   }
@@ -165,7 +188,7 @@ export function told({ stdout, stderr }: { stdout: string; stderr: string }): st
   return problems.join('\n') || (stderr.includes('✗') ? stderr : '')
 }
 
-function shown({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {
+export function shown({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {
   return `exit code ${code}\n${told({ stdout, stderr }) || `${stdout}${stderr}`.split('\n').slice(-6).join('\n')}`
 }
 

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { signal } from '../../../scripts/lib/process.ts'
 import type { Event } from '../../e2e/support.ts'
 import { Fails, type Row } from '../row.ts'
-import { bootstrap, type Ended, sleepSeconds, type Trial } from '../trial.ts'
+import { bootstrap, type Ended, shown, sleepSeconds, type Trial } from '../trial.ts'
 
 // Where a run can be killed: in each step, and what stands between them. The eighth is Argo CD's root application.
 const steps = [
@@ -100,7 +100,7 @@ const killPoints: Row[] = [...inside, ...between].map(({ id, fault, find }) => (
 }))
 
 /** Kills the helm of a chart while it works. */
-async function killHelm(trial: Trial, installing: RegExp): Promise<Ended> {
+async function killHelm(trial: Trial, release: string): Promise<Ended> {
   let over = false
   let watching: Promise<void> | undefined
   const hunt = async () => {
@@ -110,8 +110,8 @@ async function killHelm(trial: Trial, installing: RegExp): Promise<Ended> {
         labels: 'owner=helm,status=pending-install',
         metadataOnly: true,
       })
-      const [pid] = trial.helms()
-      if (records.some(one => installing.test(one.metadata.name)) && pid !== undefined) {
+      const [pid] = trial.helms(`upgrade --install ${release}`)
+      if (records.some(one => one.metadata.labels?.name === release) && pid !== undefined) {
         signal(pid, 'SIGKILL')
         return trial.fired(`helm ${pid} killed while its release was pending-install`)
       }
@@ -177,14 +177,14 @@ export const kills: readonly Row[] = [
     expect: 'the step repairs it and goes on; the same run ends well',
     quick: true,
     async run(trial) {
-      const ended = await killHelm(trial, /cert-manager/)
+      const ended = await killHelm(trial, 'cert-manager')
       trial.expect(
         ended.events.some(({ text }) =>
           /helm was killed; its half-written release is pending-install/.test(text ?? ''),
         ),
-        `the repair was not told: ${ended.stdout}`,
+        `the repair was not told: ${shown(ended)}`,
       )
-      trial.expect(ended.code === 0, `exit code ${ended.code}: ${ended.stdout}`)
+      trial.expect(ended.code === 0, `it did not go on: ${shown(ended)}`)
       await trial.converged(await trial.run())
     },
   },
@@ -227,7 +227,7 @@ export const kills: readonly Row[] = [
       await trial.others([holder('ada@elsewhere, process 7', 60)])
       const ended = await trial.run()
       const notice = ended.events.find(({ text }) => /ada@elsewhere.*taken over/.test(text ?? ''))?.text
-      trial.expect(notice !== undefined, `nothing was told: ${ended.stdout}`)
+      trial.expect(notice !== undefined, `nothing was told: ${shown(ended)}`)
       trial.fired(notice ?? '')
       await trial.converged(ended)
     },
@@ -242,7 +242,7 @@ export const kills: readonly Row[] = [
       await killAt(trial, { event: begin, within: 0 })
       const ended = await trial.run()
       const notice = ended.events.find(({ text }) => new RegExp(`@${hostname()}, .*taken over`).test(text ?? ''))
-      trial.expect(notice !== undefined, `nothing was told: ${ended.stdout}`)
+      trial.expect(notice !== undefined, `nothing was told: ${shown(ended)}`)
       await trial.converged(ended)
     },
   },
