@@ -3,7 +3,7 @@ import { account, standInLine } from './account.ts'
 import { type Chart, type ChartSource, findChart, type Packaged, pins } from './charts.ts'
 import { Cluster } from './cluster.ts'
 import type { Values } from './command.ts'
-import { exit, HomelabError } from './errors.ts'
+import { exit, fromSystem, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
 import { Lock } from './lock.ts'
@@ -215,7 +215,8 @@ async function runStep(run: Run, step: Step, failures: Map<string, Error>): Prom
       'done',
       changes ? `${changes} change${changes > 1 ? 's' : ''}${run.plan ? ' to make' : ''}` : 'nothing to change',
     )
-  } catch (thrown) {
+  } catch (caught) {
+    const thrown = fromSystem(caught)
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     if (error instanceof Skipped) {
       run.openGate(step)

@@ -1,5 +1,6 @@
 // The line between the scripts and the API server: it can be cut and mended while a run goes on.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpsServer, request } from 'node:https'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Sandbox } from '../../scripts/lib/sandbox/cluster.ts'
 import { freePort } from '../../scripts/lib/sandbox/ports.ts'
@@ -54,5 +55,44 @@ export class Link {
     })
     await new Promise<void>(done => server.listen(this.#port, '127.0.0.1', done))
     this.#server = server
+  }
+}
+
+/** The same, but one that looks inside: it can answer every request with 429, as an API server with too much to do. */
+export class BusyLink {
+  #busy = false
+  /** Requests answered with 429. */
+  refused = 0
+
+  static async between(sandbox: Sandbox, pki: string): Promise<BusyLink> {
+    const [ca, cert, key] = ['ca.crt', 'admin.crt', 'admin.key'].map(name => readFileSync(`${pki}/${name}`))
+    if (!ca || !cert || !key) throw new Error('the sandbox has no certificates')
+    const link = new BusyLink()
+    const port = await freePort()
+    const text = readFileSync(sandbox.kubeconfig, 'utf8')
+    const target = Number(/server: https:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1])
+    const server = createHttpsServer({ cert, key }, (asked, answer) => {
+      if (link.#busy) {
+        link.refused++
+        asked.resume()
+        return answer.writeHead(429, { 'retry-after': '1' }).end('Too many requests, please try again later.\n')
+      }
+      const { method, headers, url: path } = asked
+      const onward = request({ host: '127.0.0.1', port: target, method, headers, path, ca, cert, key }, found => {
+        answer.writeHead(found.statusCode ?? 502, found.headers)
+        found.pipe(answer)
+      })
+      onward.on('error', () => answer.destroy())
+      answer.on('close', () => onward.destroy())
+      asked.pipe(onward)
+    })
+    await new Promise<void>(done => server.listen(port, '127.0.0.1', done))
+    server.unref()
+    writeFileSync(sandbox.kubeconfig, text.replace(`127.0.0.1:${target}`, `127.0.0.1:${port}`), { mode: 0o600 })
+    return link
+  }
+
+  busy(now: boolean): void {
+    this.#busy = now
   }
 }

@@ -101,6 +101,9 @@ async function listOf(cluster: Cluster, path: string, apiVersion: string, kind: 
 /** What has been replaced or is a heartbeat. Our own lock is neither: it must be gone in the end. */
 function isPast(object: K8sObject): boolean {
   if (object.kind === 'ReplicaSet') return numberAt(object.spec, 'replicas') === 0
+  // A hook's Job goes after a minute by itself.
+  if (at(object.spec, 'ttlSecondsAfterFinished') !== undefined) return true
+  if (listAt(object, 'metadata', 'ownerReferences').some(owner => textAt(owner, 'kind') === 'Job')) return true
   if (nameOf(object) === 'Service default/kubernetes') return true // the API server's own port
   return object.kind === 'Lease' && object.metadata.name !== 'homelab'
 }
@@ -174,7 +177,14 @@ const seen = ['phase', 'loadBalancer', 'replicas', 'readyReplicas', 'availableRe
 
 const dropped = new Set([
   ...['uid', 'resourceVersion', 'creationTimestamp', 'generation', 'observedGeneration', 'selfLink', 'generateName'],
-  ...['deployment.kubernetes.io/revision', 'nodePort', 'healthCheckNodePort', 'nodeName', 'volumeName'],
+  ...[
+    'deployment.kubernetes.io/revision',
+    'deployment.kubernetes.io/revision-history',
+    'nodePort',
+    'healthCheckNodePort',
+    'nodeName',
+    'volumeName',
+  ],
   'volume.kubernetes.io/selected-node',
 ])
 

@@ -1,6 +1,5 @@
 // One trial of a row: its sandbox, the real scripts on it, proof that the fault fired, and the judgement of the end.
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from '../../scripts/lib/cluster.ts'
 import { isRunning } from '../../scripts/lib/process.ts'
@@ -107,6 +106,12 @@ export class Trial {
     if (!holds) throw new Fails('wrong', otherwise)
   }
 
+  /** Waits for what the harness itself has brought about. */
+  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    for (const deadline = Date.now() + 30_000; !(await holds()); await sleep(300))
+      if (Date.now() > deadline) throw new Fails('void', `it never came: ${what}`)
+  }
+
   link(): Promise<Link> {
     return Link.between(this.sandbox)
   }
@@ -129,27 +134,6 @@ export class Trial {
     const ran = await this.admin.kubectl(args, input)
     if (ran.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${ran.stderr}`)
     return ran.stdout
-  }
-
-  /** From here on the scripts' user is of this group, with all rights, instead of system:masters. */
-  async asAdministrator(group: string): Promise<void> {
-    await this.others([
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRoleBinding',
-        metadata: { name: group },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-        subjects: [{ kind: 'Group', name: group, apiGroup: 'rbac.authorization.k8s.io' }],
-      },
-    ])
-    const text = readFileSync(this.sandbox.kubeconfig, 'utf8')
-    writeFileSync(this.sandbox.kubeconfig, text.replace('system:masters', group), { mode: 0o600 })
-  }
-
-  /** How many requests of the scripts were answered with this status since then. */
-  answered(position: number, status: number): number {
-    const log = readFileSync(this.sandbox.auditLog).subarray(position).toString()
-    return log.split('\n').filter(line => line.includes('homelab-owner') && line.includes(`"code":${status}`)).length
   }
 
   auditPosition(): number {
@@ -182,10 +166,10 @@ export function adminOf({ adminKubeconfig, context, programs, env }: Sandbox): C
 export function told({ stdout, stderr }: { stdout: string; stderr: string }): string {
   const lines = stdout.split('\n').filter(line => /"event":"(summary|error)"/.test(line))
   const problems = lines.flatMap(line => {
-    const { problems } = JSON.parse(line) as { problems: Record<string, { what: string }> | { what: string }[] }
-    return Object.values(problems).map(one => JSON.stringify(one))
+    const { problems } = JSON.parse(line) as { problems?: Record<string, { what: string }> | { what: string }[] }
+    return Object.values(problems ?? {}).map(one => JSON.stringify(one))
   })
-  return problems.join('\n') || (stderr.includes('✗') ? stderr : '')
+  return problems.join('\n') || [stderr, stdout].find(text => text.includes('✗ ')) || ''
 }
 
 export function shown({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {

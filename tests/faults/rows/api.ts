@@ -7,6 +7,7 @@ import { sandboxProcesses } from '../../../scripts/lib/sandbox/processes.ts'
 import { readRecord } from '../../../scripts/lib/sandbox/record.ts'
 import { kwokctl } from '../../../scripts/lib/sandbox/start.ts'
 import type { Event } from '../../e2e/support.ts'
+import { BusyLink } from '../link.ts'
 import { Fails, type Row } from '../row.ts'
 import { bootstrap, type Ended, sleepSeconds, type Trial } from '../trial.ts'
 
@@ -45,6 +46,10 @@ function server(trial: Trial, name: string): number {
   const found = sandboxProcesses(trial.sandbox.dir).find(({ command }) => command.includes(`/${name} `))
   if (!found) throw new Error(`no ${name} runs`)
   return found.pid
+}
+
+async function pkiOf(trial: Trial): Promise<string> {
+  return (await readRecord(trial.sandbox.dir))?.pki ?? ''
 }
 
 /** Starts what is missing of the control plane. */
@@ -134,19 +139,15 @@ export const api: readonly Row[] = [
     fault: 'the API server answers every request of ours with 429 for 8 s',
     expect: 'the run backs off and converges',
     async run(trial) {
-      // Members of system:masters are exempt from every limit: here the owner is somebody with the same rights.
-      await trial.asAdministrator('homelab-admins')
-      const cleanUp = ['flowschema/starved', 'prioritylevelconfiguration/starved']
-      const position = trial.auditPosition()
+      // The sandbox's own API server has no limits (kwokctl turns them off), so somebody in between says it.
+      const link = await BusyLink.between(trial.sandbox, await pkiOf(trial))
       const ended = await during(trial, installing('cert-manager'), async () => {
-        await trial.others(starved)
+        link.busy(true)
         await sleepSeconds(8)
-        await trial.kubectl(['delete', ...cleanUp])
+        link.busy(false)
       })
-      const refused = trial.answered(position, 429)
-      if (refused === 0) throw new Fails('void', 'no request was answered with 429')
-      trial.fired(`${refused} requests answered with 429`)
-      await trial.kubectl(['delete', 'clusterrolebinding', 'homelab-admins'])
+      if (link.refused === 0) throw new Fails('void', 'no request was answered with 429')
+      trial.fired(`${link.refused} requests answered with 429`)
       await trial.converged(ended)
     },
   },
@@ -169,39 +170,6 @@ export const api: readonly Row[] = [
       if (ended.code === 0) return trial.converged(ended)
       trial.refused(ended, 1, /refused|EOF|reset|another operation/)
       await trial.converged(await trial.run())
-    },
-  },
-]
-
-const starved = [
-  {
-    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
-    kind: 'PriorityLevelConfiguration',
-    metadata: { name: 'starved' },
-    spec: {
-      type: 'Limited',
-      limited: {
-        nominalConcurrencyShares: 0,
-        lendablePercent: 0,
-        borrowingLimitPercent: 0,
-        limitResponse: { type: 'Reject' },
-      },
-    },
-  },
-  {
-    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
-    kind: 'FlowSchema',
-    metadata: { name: 'starved' },
-    spec: {
-      priorityLevelConfiguration: { name: 'starved' },
-      matchingPrecedence: 2,
-      rules: [
-        {
-          subjects: [{ kind: 'User', user: { name: 'homelab-owner' } }],
-          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }],
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
-        },
-      ],
     },
   },
 ]
