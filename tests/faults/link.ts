@@ -86,6 +86,21 @@ export class BusyLink {
       answer.on('close', () => onward.destroy())
       asked.pipe(onward)
     })
+    // kubectl port-forward speaks something else from its first answer on.
+    server.on('upgrade', (asked, client, head) => {
+      const { method, headers, url: path } = asked
+      const onward = request({ host: '127.0.0.1', port: target, method, headers, path, ca, cert, key })
+      onward.on('upgrade', (found, upstream, first) => {
+        const lines = Object.entries(found.headers).map(([name, value]) => `${name}: ${value}`)
+        client.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`)
+        client.write(first)
+        upstream.write(head)
+        client.on('error', () => upstream.destroy()).pipe(upstream)
+        upstream.on('error', () => client.destroy()).pipe(client)
+      })
+      onward.on('error', () => client.destroy())
+      onward.end()
+    })
     await new Promise<void>(done => server.listen(port, '127.0.0.1', done))
     server.unref()
     writeFileSync(sandbox.kubeconfig, text.replace(`127.0.0.1:${target}`, `127.0.0.1:${port}`), { mode: 0o600 })

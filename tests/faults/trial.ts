@@ -65,6 +65,7 @@ export class Trial {
       },
     })
     this.took = ended.milliseconds
+    if (/the sandbox \S+ is not up/.test(ended.stdout)) throw new Fails('void', 'the sandbox itself did not answer')
     return ended
   }
 
@@ -92,7 +93,7 @@ export class Trial {
     if (ended.code !== code) throw new Fails('wrong', `exit code ${ended.code} instead of ${code}: ${text}`)
     if (!words.test(text)) throw new Fails('wrong', `another cause than ${words}: ${text}`)
     if (/mistake in the scripts|\n\s+at .*\.[jt]s:\d+/.test(text)) throw new Fails('wrong', `a stack trace: ${text}`)
-    if (!/"fix"|fix {2}/.test(text)) throw new Fails('wrong', `no way out: ${text}`)
+    if (!/"fix"|fix {2}|Fix: /.test(text)) throw new Fails('wrong', `no way out: ${text}`)
     this.end ??= 'refused'
   }
 

@@ -14,16 +14,25 @@ import { bootstrap, shown, type Trial } from '../trial.ts'
 
 const record = (revision: number) => `sh.helm.release.v1.traefik.v${revision}`
 
+/** Traefik's newest revision, as the cluster has it. */
+async function newest(trial: Trial): Promise<{ revision: number; secret: K8sObject }> {
+  const found = await trial.admin.list('secrets', { namespace: 'traefik', labels: 'owner=helm,name=traefik' })
+  const of = (one: K8sObject) => Number(one.metadata.labels?.version ?? 0)
+  const [secret] = found.sort((a, b) => of(b) - of(a))
+  if (!secret) throw new Error('Traefik has no release')
+  return { revision: of(secret), secret }
+}
+
 /** Leaves Traefik's release as a killed helm of ours would. */
 async function leave(trial: Trial, status: string): Promise<void> {
-  const found = await trial.admin.find(`secret/traefik/${record(1)}`)
-  if (!found) throw new Error('Traefik has no release')
-  const revision = status === 'pending-install' ? 1 : 2
+  const { revision: last, secret: found } = await newest(trial)
+  const first = status === 'pending-install'
+  const revision = first ? 1 : last + 1
   const { info, ...rest } = releaseRecord(found) as { info: object }
   const text = JSON.stringify({ ...rest, version: revision, info: { ...info, status } })
   const release = Buffer.from(gzipSync(text).toString('base64')).toString('base64')
   const { labels } = found.metadata
-  if (revision === 1) await trial.kubectl(['delete', 'secret', '-n', 'traefik', record(1)])
+  if (first) await trial.kubectl(['delete', 'secret', '-n', 'traefik', '-l', 'owner=helm'])
   await trial.kubectl(
     ['create', '-f', '-'],
     [
@@ -195,8 +204,8 @@ export const helm: readonly Row[] = [
       const ran = await run(programs.helm, [...args, `--kubeconfig=${adminKubeconfig}`, `--kube-context=${context}`], {
         timeout: 60,
       })
-      const found = await trial.admin.find(`secret/traefik/${record(2)}`)
-      if (found?.metadata.labels?.status !== 'failed')
+      const { secret } = await newest(trial)
+      if (secret.metadata.labels?.status !== 'failed')
         throw new Fails('void', `the upgrade did not fail: ${ran.stderr}`)
       trial.fired(ran.stderr.trim().split('\n').at(-1) ?? '')
       await trial.converged(await trial.run(bootstrap))
