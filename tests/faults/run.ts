@@ -88,7 +88,7 @@ function line({ id, end, took, told }: Result): string {
   return `${well ? '✓' : '✗'} ${id.padEnd(18)} ${seconds(took).padStart(7)}  ${end}: ${well ? (told.split('\n')[0] ?? '') : told}`
 }
 
-/** `K1` stands for all of K1, `K1-2.4` for itself. */
+/** `K` stands for all of that family, `K1` for all of K1, `K1-2.4` for itself. */
 function choose(ids: string | undefined, quick: boolean): Row[] {
   const named = ids?.split(',').map(id => id.trim())
   for (const id of named ?? [])
@@ -98,7 +98,7 @@ function choose(ids: string | undefined, quick: boolean): Row[] {
 }
 
 function isOf(row: Row, id: string): boolean {
-  return row.id === id || row.id.startsWith(`${id}-`)
+  return row.id === id || row.id.startsWith(`${id}-`) || (/^[A-Z]$/.test(id) && row.id.startsWith(id))
 }
 
 function list(): number {
