@@ -7,12 +7,13 @@ unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
+faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
 	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
-	test-fuzz faults check fix docs bench programs
+	test-fuzz test-faults faults check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +98,12 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
+
+test-faults: setup ### the quick part of the fault matrix
+	@$(NODE_TEST) $(faults)
+
+faults: setup ## every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1)
+	@$(RUN) tests/faults/run.ts $(if $(LIST),--list) $(if $(ROWS),--rows "$(ROWS)") $(if $(AGAIN),--again) $(if $(SEED),--seed $(SEED))
 
 test-cluster: setup ## the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
 	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)

@@ -4,7 +4,7 @@ import { type Change, changes } from './diff.ts'
 import { HomelabError } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
 import type { Lock } from './lock.ts'
-import { debug, type Ran, run, start } from './shell.ts'
+import { debug, type Ran, run, type Started, start } from './shell.ts'
 import { retry } from './transient.ts'
 
 /** What is needed to reach a cluster. A Site has all of it. */
@@ -166,13 +166,19 @@ export class Cluster {
       `pod/${pod}`,
       `:${port}`,
     ]
-    const child = start(sandbox?.programs.kubectl ?? 'kubectl', args, sandbox?.env)
-    try {
+    const open = async (): Promise<Ran & { way?: { child: Started; port: number } }> => {
+      const child = start(sandbox?.programs.kubectl ?? 'kubectl', args, sandbox?.env)
       const line = await child.line(/Forwarding from 127\.0\.0\.1:(\d+)/, 15)
-      if (!line) throw this.failure(`reaching ${namespace}/${pod}`, { code: 1, stdout: '', stderr: child.stderr() })
-      return await use(Number(line[1]))
-    } finally {
+      if (line) return { code: 0, stdout: '', stderr: '', way: { child, port: Number(line[1]) } }
       child.end()
+      return { code: 1, stdout: '', stderr: child.stderr() || 'kubectl port-forward: no answer within 15 s' }
+    }
+    const { way, ...ran } = await retry(open, this.patience, () => {})
+    if (!way) throw this.failure(`reaching ${namespace}/${pod}`, ran)
+    try {
+      return await use(way.port)
+    } finally {
+      way.child.end()
     }
   }
 

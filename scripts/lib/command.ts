@@ -1,6 +1,6 @@
 // What every command and step has in common: options, --help, and how an error reaches the owner.
 import { parseArgs } from 'node:util'
-import { exit, HomelabError, type Problem } from './errors.ts'
+import { exit, fromSystem, HomelabError, type Problem } from './errors.ts'
 import { paint, print } from './output.ts'
 
 // Every script begins here, so an old Node is said before anything that it cannot do.
@@ -81,7 +81,8 @@ function help({ line, about, options }: Usage): string {
 }
 
 /** Prints an error for people (or as JSON) and returns the exit code that goes with it. */
-export function report(error: unknown, debug = false, json = false): number {
+export function report(thrown: unknown, debug = false, json = false): number {
+  const error = fromSystem(thrown)
   if (!(error instanceof HomelabError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     print(

@@ -43,3 +43,24 @@ export function throwProblems(problems: readonly Problem[]): void {
   const [first, ...others] = problems
   if (first) throw new HomelabError({ ...first, code: exit.usage, others })
 }
+
+// What the system says when a file of ours cannot be written, and what that means.
+const unwritable: Readonly<Record<string, string>> = {
+  ENOSPC: 'there is no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
+  EACCES: 'this user may not write there',
+}
+
+/** A full or read-only disk is the owner's to mend, not a mistake in the scripts; anything else stays what it is. */
+export function fromSystem(error: unknown): unknown {
+  const { code = '', path = '' } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  const why = unwritable[code]
+  if (why === undefined) return error
+  return new HomelabError({
+    what: `${path || 'a file'} could not be written`,
+    why,
+    fix: 'make room, or choose another folder with XDG_CACHE_HOME or TMPDIR; then run the same command again',
+    cause: error,
+  })
+}

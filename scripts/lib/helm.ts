@@ -244,7 +244,7 @@ export function inputsOf(chart: Chart, values: Record<string, unknown>, kubernet
     .slice(0, 40)
 }
 
-// What a shell says of a child that was ended by SIGKILL (9).
+// What a shell says of a child that was ended by SIGKILL (9): not by us, who ask with SIGTERM first.
 const killed = 128 + 9
 
 function writer(record: K8sObject | undefined): string {

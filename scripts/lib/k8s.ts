@@ -78,6 +78,10 @@ export interface Condition {
 export function condition(object: K8sObject, type: string): Condition | undefined {
   const found = listAt(object.status, 'conditions').find(entry => textAt(entry, 'type') === type)
   if (found === undefined) return undefined
+  // It was said of what the object was before (cert-manager says of which): nobody has looked at it since.
+  const seen = at(found, 'observedGeneration')
+  const { generation } = object.metadata as { generation?: number }
+  if (typeof seen === 'number' && generation !== undefined && seen < generation) return undefined
   return {
     status: textAt(found, 'status') ?? 'Unknown',
     reason: textAt(found, 'reason') ?? '',

@@ -11,7 +11,7 @@ import {
 } from './charts.ts'
 import { Cluster } from './cluster.ts'
 import type { Values } from './command.ts'
-import { exit, HomelabError } from './errors.ts'
+import { exit, fromSystem, HomelabError } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
 import { Lock } from './lock.ts'
@@ -26,6 +26,9 @@ import { createVerbs, Skipped } from './verbs.ts'
 import type { Verdict } from './verdict.ts'
 import { judgeRef, Snapshots } from './wait.ts'
 import { refuseBadYaml } from './yaml/check.ts'
+
+// A server that restarts is back within half a minute: a run outlasts that, twice. Seconds.
+const outage = 60
 
 interface Gate {
   open: Promise<void>
@@ -63,7 +66,7 @@ export class Run {
     this.site = site
     this.reporter = reporter
     this.plan = plan
-    this.cluster = new Cluster(site)
+    this.cluster = new Cluster(site, outage)
     this.helm = new Helm(this.cluster)
     this.snapshots = new Snapshots(this.cluster)
     this.vars = vars(site)
@@ -223,7 +226,8 @@ async function runStep(run: Run, step: Step, failures: Map<string, Error>): Prom
       'done',
       changes ? `${changes} change${changes > 1 ? 's' : ''}${run.plan ? ' to make' : ''}` : 'nothing to change',
     )
-  } catch (thrown) {
+  } catch (caught) {
+    const thrown = fromSystem(caught)
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     if (error instanceof Skipped) {
       run.openGate(step)

@@ -1,5 +1,5 @@
 // What the end-to-end tests share: a sandbox, and the real scripts as processes.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ export interface Ended {
 
 export interface Event {
   event: string
+  time?: string
   step?: string
   text?: string
   state?: string
@@ -43,6 +44,8 @@ export function script(
     cwd?: string
     stdin?: string
     kill?: { after: RegExp; signal: NodeJS.Signals }
+    /** Told each line of standard output as it comes, and the process that wrote it. */
+    onLine?: (line: string, child: ChildProcess) => void
   } = {},
 ): Promise<Ended> {
   const started = Date.now()
@@ -55,8 +58,12 @@ export function script(
   let stdout = ''
   let stderr = ''
   let killed = false
+  let line = ''
   child.stdout?.on('data', chunk => {
     stdout += chunk
+    const lines = (line + chunk).split('\n')
+    line = lines.pop() ?? ''
+    for (const whole of lines) options.onLine?.(whole, child)
     if (options.kill && !killed && options.kill.after.test(stdout)) {
       killed = true
       child.kill(options.kill.signal)

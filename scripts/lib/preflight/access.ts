@@ -13,6 +13,8 @@ export interface Access {
   ends: { value: number } | { unknown: string }
   /** The API server's own certificate is not looked at. */
   insecure: boolean
+  /** It has nothing by which the API server could know who asks; kubectl would ask for a user name. */
+  anonymous?: boolean
 }
 
 /** Reads one context of a kubeconfig. Nothing but the public part of the certificate is kept. */
@@ -32,8 +34,19 @@ export async function readAccess(kubeconfig: string, context: string): Promise<A
     server: textAt(cluster, 'server') ?? '',
     ends: certificateEnd(user, dirname(kubeconfig)),
     insecure: at(cluster, 'insecure-skip-tls-verify') === true,
+    anonymous: chosen !== undefined && !means.some(key => at(user, key) !== undefined),
   }
 }
+
+const means = [
+  'client-certificate',
+  'client-certificate-data',
+  'token',
+  'tokenFile',
+  'exec',
+  'auth-provider',
+  'username',
+]
 
 function certificateEnd(user: unknown, folder: string): Access['ends'] {
   const data = textAt(user, 'client-certificate-data')
@@ -55,8 +68,15 @@ function endOf(pem: Buffer): Access['ends'] {
 }
 
 /** What the kubeconfig itself says about a cluster that cannot be reached. */
-export function accessProblems({ server, ends }: Access, now: number): Problem[] {
+export function accessProblems({ server, ends, anonymous }: Access, now: number): Problem[] {
   const problems: Problem[] = []
+  if (anonymous)
+    problems.push({
+      what: 'the kubeconfig has no credentials for this context',
+      why: 'neither certificate nor token nor a program that gives them: the API server does not know who asks',
+      fix: 'copy the kubeconfig anew from the server (k3s: /etc/rancher/k3s/k3s.yaml, RKE2: /etc/rancher/rke2/rke2.yaml)',
+      link: 'infrastructure/docs/PREPARE.md',
+    })
   if ('value' in ends && ends.value < now) problems.push(endedCertificate(ends.value))
   if (/^https:\/\/(127\.|localhost|\[::1\])/.test(server))
     problems.push({

@@ -50,7 +50,7 @@ async function dropFinalizers(run: Run, prefix: string): Promise<void> {
 
 /** Until none of them is there any more; says what is left, and what holds it. */
 async function gone(run: Run, objects: readonly K8sObject[], doing: (text: string) => void): Promise<void> {
-  const deadline = Date.now() + patience * 1000
+  const deadline = Date.now() + Math.min(patience, patienceFor(run.site)) * 1000
   for (;;) {
     const found = (await Promise.all(objects.map(object => run.cluster.now(object)))).filter(
       object => object !== undefined,

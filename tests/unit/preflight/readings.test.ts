@@ -101,6 +101,9 @@ async function kubeconfigs(folder: string): Promise<void> {
   assert.doesNotMatch(JSON.stringify(local), /secret/)
   assert.match(accessProblems(local, Date.now())[0]?.what ?? '', /this machine itself \(https:\/\/127\.0\.0\.1/)
 
+  config('https://x', {})
+  assert.match(accessProblems(await readAccess(file, 'home'), Date.now())[0]?.what ?? '', /has no credentials/)
+
   config('https://x', { exec: { command: 'login' } })
   assert.match(JSON.stringify(await readAccess(file, 'home')), /program/)
   config('https://x', { 'client-certificate-data': 'bm9uZQ==' })

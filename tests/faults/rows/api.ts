@@ -1,0 +1,175 @@
+// A: the API server is away, busy, slow, or dies.
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isRunning, signal } from '../../../scripts/lib/process.ts'
+import { clusterFolder } from '../../../scripts/lib/sandbox/paths.ts'
+import { sandboxProcesses } from '../../../scripts/lib/sandbox/processes.ts'
+import { readRecord } from '../../../scripts/lib/sandbox/record.ts'
+import { kwokctl } from '../../../scripts/lib/sandbox/start.ts'
+import type { Event } from '../../e2e/support.ts'
+import { BusyLink } from '../link.ts'
+import { Fails, type Row } from '../row.ts'
+import { bootstrap, type Ended, sleepSeconds, type Trial } from '../trial.ts'
+
+/** Runs a bootstrap, and something beside it once an event has come. */
+async function during(
+  trial: Trial,
+  when: (event: Event) => boolean,
+  action: () => Promise<void>,
+  args: readonly string[] = [],
+): Promise<Ended> {
+  let acting: Promise<void> | undefined
+  const ended = await trial.run(bootstrap, args, {
+    onEvent: event => {
+      if (!acting && when(event)) acting = action()
+    },
+  })
+  if (!acting) throw new Fails('void', 'the moment never came')
+  await acting
+  return ended
+}
+
+const installing = (name: string) => (event: Event) => event.text?.startsWith(`installing ${name}`) ?? false
+
+/** One run with the line cut while charts are installed. */
+async function cutFor(trial: Trial, seconds: number): Promise<Ended> {
+  const link = await trial.link()
+  return during(trial, installing('cert-manager'), async () => {
+    trial.fired(`refused for ${seconds} s, ${await link.cut()} open connections broken`)
+    await sleepSeconds(seconds)
+    await link.mend()
+  })
+}
+
+/** The process of the control plane. */
+function server(trial: Trial, name: string): number {
+  const found = sandboxProcesses(trial.sandbox.dir).find(({ command }) => command.includes(`/${name} `))
+  if (!found) throw new Error(`no ${name} runs`)
+  return found.pid
+}
+
+async function pkiOf(trial: Trial): Promise<string> {
+  return (await readRecord(trial.sandbox.dir))?.pki ?? ''
+}
+
+/** Starts what is missing of the control plane. */
+async function restart(trial: Trial, name: string): Promise<void> {
+  const record = await readRecord(trial.sandbox.dir)
+  if (!record) throw new Error('the sandbox has no record')
+  await rm(join(clusterFolder(record.dir, record.name), 'pids', `${name}.pid`), { force: true })
+  await kwokctl(record, ['start', 'cluster'])
+}
+
+const frozen = (seconds: number): Row => ({
+  id: `A4-${seconds}s`,
+  fault: `etcd stands still for ${seconds} s while charts are installed`,
+  expect: 'the run waits and converges',
+  async run(trial) {
+    const pid = server(trial, 'etcd')
+    const ended = await during(trial, installing('cert-manager'), async () => {
+      signal(pid, 'SIGSTOP')
+      try {
+        await sleepSeconds(seconds)
+        trial.fired(`etcd ${pid} stopped for ${seconds} s`)
+      } finally {
+        signal(pid, 'SIGCONT')
+      }
+    })
+    for (const name of ['kube-controller-manager', 'kube-scheduler'])
+      if (!isRunning(server(trial, name))) await restart(trial, name)
+    await trial.converged(ended)
+  },
+})
+
+export const api: readonly Row[] = [
+  {
+    id: 'A1-5s-each',
+    fault: 'the API server refuses for 5 s in each of the seven steps, one after the other',
+    expect: 'one run survives all of them',
+    async run(trial) {
+      const link = await trial.link()
+      const hit = new Set<string>()
+      let busy: Promise<void> = Promise.resolve()
+      const ended = await trial.run(bootstrap, ['--sequential'], {
+        onEvent: ({ event, step = '' }) => {
+          if (event !== 'did' || hit.has(step)) return
+          hit.add(step)
+          busy = busy.then(async () => {
+            await link.cut()
+            await sleepSeconds(5)
+            await link.mend()
+          })
+        },
+      })
+      await busy
+      trial.expect(hit.size === 7, `${hit.size} outages instead of 7`)
+      trial.fired(`7 outages: ${[...hit].join(', ')}`)
+      await trial.converged(ended)
+    },
+  },
+  {
+    id: 'A1-5s',
+    fault: 'the API server refuses for 5 s while charts are installed',
+    expect: 'the run survives',
+    quick: true,
+    async run(trial) {
+      await trial.converged(await cutFor(trial, 5))
+    },
+  },
+  {
+    id: 'A1-30s',
+    fault: 'the API server refuses for 30 s while charts are installed',
+    expect: 'the run survives',
+    async run(trial) {
+      await trial.converged(await cutFor(trial, 30))
+    },
+  },
+  {
+    id: 'A1-120s',
+    fault: 'the API server refuses for 120 s, longer than anybody waits',
+    expect: 'ends with a named cause; the same command converges once it is back',
+    async run(trial) {
+      trial.refused(await cutFor(trial, 120), 1, /refused/)
+      trial.expect(trial.took < 115_000, 'it waited until the API server was back')
+      await trial.converged(await trial.run())
+    },
+  },
+  {
+    id: 'A3',
+    fault: 'the API server answers every request of ours with 429 for 8 s',
+    expect: 'the run backs off and converges',
+    async run(trial) {
+      // The sandbox's own API server has no limits (kwokctl turns them off), so somebody in between says it.
+      const link = await BusyLink.between(trial.sandbox, await pkiOf(trial))
+      const ended = await during(trial, installing('cert-manager'), async () => {
+        link.busy(true)
+        await sleepSeconds(8)
+        link.busy(false)
+      })
+      if (link.refused === 0) throw new Fails('void', 'no request was answered with 429')
+      trial.fired(`${link.refused} requests answered with 429`)
+      await trial.converged(ended)
+    },
+  },
+  frozen(4),
+  frozen(12),
+  {
+    id: 'A5',
+    fault: 'SIGKILL to the API server while helm works, started again 3 s later',
+    expect: 'the run survives, or the same command converges',
+    quick: true,
+    async run(trial) {
+      const ended = await during(trial, installing('cert-manager'), async () => {
+        await sleepSeconds(0.5)
+        const pid = server(trial, 'kube-apiserver')
+        signal(pid, 'SIGKILL')
+        await sleepSeconds(3)
+        trial.fired(`kube-apiserver ${pid} killed`)
+        await restart(trial, 'kube-apiserver')
+      })
+      if (ended.code === 0) return trial.converged(ended)
+      trial.refused(ended, 1, /refused|EOF|reset|another operation/)
+      await trial.converged(await trial.run())
+    },
+  },
+]
