@@ -12,6 +12,7 @@ import { destroy } from './down.ts'
 import { kubeconfigAs } from './kubeconfig.ts'
 import { nodeObjects } from './nodes.ts'
 import { clusterFolder, egressSocket } from './paths.ts'
+import { sandboxProcesses } from './processes.ts'
 import { type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
 
@@ -36,6 +37,7 @@ export async function start(
     await kwokctl(record, ['--config', join(dir, 'kwokctl.yaml'), 'create', 'cluster', '--kubeconfig', ''])
     report(`sandbox ${name}: registering ${record.nodes.length} nodes`)
     await registerNodes(record)
+    await startDead(record, report)
   } catch (error) {
     const text = await readFile(join(clusterFolder(dir, name), 'logs', 'kube-apiserver.log'), 'utf8').catch(() => '')
     await cp(join(clusterFolder(dir, name), 'logs'), kept, { recursive: true }).catch(() => undefined)
@@ -101,6 +103,22 @@ export async function kwokctl(record: SandboxRecord, args: string[]): Promise<vo
  * begins, nobody of ours needs them in that second (we are system:masters), and the controllers come with them.
  */
 export const readyPath = '/readyz?exclude=poststarthook/rbac/bootstrap-roles'
+
+/**
+ * On a machine with much else to do the controller manager gives up on an API server that takes longer than ten seconds,
+ * and nobody would start it again.
+ */
+async function startDead(record: SandboxRecord, report: Report): Promise<void> {
+  const running = sandboxProcesses(record.dir).map(({ command }) => command)
+  const dead = ['kube-controller-manager', 'kube-scheduler'].filter(
+    name => !running.some(command => command.includes(`/${name} `)),
+  )
+  if (!dead.length) return
+  report(`sandbox ${record.name}: ${dead.join(' and ')} gave up waiting: starting it again`)
+  for (const name of dead)
+    await rm(join(clusterFolder(record.dir, record.name), 'pids', `${name}.pid`), { force: true })
+  await kwokctl(record, ['start', 'cluster']) // starts what is missing
+}
 
 /** Nodes in, nodes Ready, and the one account that the controller manager makes late: then a pod can be made. */
 async function registerNodes(record: SandboxRecord): Promise<void> {
