@@ -5,7 +5,8 @@ RUN := scripts/lib/launch
 STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
-e2e := $(sort $(wildcard tests/e2e/*.test.ts))
+adopt := tests/e2e/adopt.test.ts
+e2e := $(filter-out $(adopt),$(sort $(wildcard tests/e2e/*.test.ts)))
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
@@ -13,7 +14,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
 	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
-	test-fuzz test-faults faults check fix docs bench programs
+	test-fuzz test-adopt test-faults faults check fix docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +99,10 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
+	@echo 'not run here: make test-adopt (builds a real Argo CD, minutes), make test-faults (kills and outages, minutes)'
+
+test-adopt: setup ### make adopt against the real Argo CD; builds it first
+	@$(NODE_TEST) $(adopt)
 
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)
