@@ -2,6 +2,7 @@
 // for in everything that a run leaves behind or shows while it lasts.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -26,7 +27,8 @@ import { Lab, sandboxFor } from './support.ts'
 // Odd characters make the forms differ: `/` and `+` in an address, `"` and `\` in JSON.
 const planted = {
   'git token': 'canary/git+0"1\\2=3456789',
-  'cloudflare token': 'canary_cloudflare_0123456789abcdefghijkl',
+  // Made anew each time: Git holds this file too.
+  'cloudflare token': `canary_cloudflare_${randomBytes(11).toString('hex')}`,
 }
 
 /** Rancher's chart copies its first password into its record; it is of no use after the first login. */
