@@ -318,7 +318,7 @@ function story(target: Target): void {
       let told: Told | undefined
       for (const step of steps) {
         if (target.arp) forget()
-        told = await owner.run('bootstrap/bootstrap-all.ts', ['--json', '--only', step], { HOMELAB_PATIENCE: '35' })
+        told = await owner.run('bootstrap/bootstrap-all.ts', ['--json', '--only', step], { HOMELAB_PATIENCE: '28' })
       }
       owner.restore(file)
       assert.ok(told, 'a flaw names its steps')
