@@ -1,7 +1,7 @@
 // The end of a run: what failed and why, what was changed, what the checks were worth, and what to do next.
 import { writeSync } from 'node:fs'
 import { describe } from './command.ts'
-import { exit, HomelabError, type Problem } from './errors.ts'
+import { exit, HomelabError, type Problem, stopCode } from './errors.ts'
 import { paint, print, seconds } from './output.ts'
 import { redact } from './redact.ts'
 import type { Run } from './run.ts'
@@ -30,7 +30,7 @@ export interface Summary {
  * @returns the exit code
  */
 export function account(run: Run, failures: ReadonlyMap<string, Error>, took: number, json: boolean): number {
-  const stopped = run.stopping === 'SIGINT' ? 130 : run.stopping === 'SIGTERM' ? 143 : 0
+  const stopped = run.stopping ? stopCode(run.stopping) : 0
   const summary: Summary = {
     event: 'summary',
     code: stopped || codeOf([...failures.values()]),
@@ -58,7 +58,7 @@ function codeOf(failures: readonly Error[]): number {
 }
 
 /** Anything unforeseen keeps its own words and its stack; a fix is made to fit this cluster. */
-function problemOf(error: Error, run: Run): Problem {
+export function problemOf(error: Error, run: Run): Problem {
   if (!(error instanceof HomelabError))
     return { what: error.stack ?? error.message, why: 'this is a mistake in the scripts, not in your set-up' }
   const { what, why, fix } = error

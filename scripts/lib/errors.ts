@@ -1,7 +1,13 @@
 // The one error that reaches an owner: what happened, why, what to do next, and how the process ends.
+import { constants } from 'node:os'
 
-/** Exit codes of every script. 130 and 143 (interrupted) are set where signals are handled. */
+/** Exit codes of every script. What a signal ended has its own (`stopCode`). */
 export const exit = { done: 0, failed: 1, usage: 2, refused: 3 } as const
+
+/** Of what a signal ended: 130 or 143, as a shell says it. */
+export function stopCode(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}
 
 export type ExitCode = (typeof exit)[keyof typeof exit]
 

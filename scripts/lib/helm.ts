@@ -76,7 +76,7 @@ export class Helm {
    */
   async repair(namespace: string, name: string): Promise<string | undefined> {
     const found = await this.release(namespace, name)
-    if (!found || !/^(pending-|uninstalling$)/.test(found.status)) return undefined
+    if (!found || !isHalfWritten(found)) return undefined
     const record = `sh.helm.release.v1.${name}.v${found.revision}`
     if (found.status === 'uninstalling') {
       await this.uninstall(namespace, name, 120)
@@ -234,6 +234,11 @@ export class Helm {
       })
     return error
   }
+}
+
+/** Whether a helm was at work on it, or still is. */
+export function isHalfWritten({ status }: Release): boolean {
+  return /^(pending-|uninstalling$)/.test(status)
 }
 
 /** A hash of everything that a release is made from: chart, values, Kubernetes version. */

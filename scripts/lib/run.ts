@@ -11,7 +11,7 @@ import {
 } from './charts.ts'
 import { Cluster } from './cluster.ts'
 import type { Values } from './command.ts'
-import { exit, fromSystem, HomelabError } from './errors.ts'
+import { exit, fromSystem, HomelabError, stopCode } from './errors.ts'
 import type { Vars } from './fill.ts'
 import { Helm } from './helm.ts'
 import { Lock } from './lock.ts'
@@ -243,10 +243,11 @@ async function runStep(run: Run, step: Step, failures: Map<string, Error>): Prom
   }
 }
 
-function listenForSignals(run: Run): void {
+/** The first one starts nothing more and asks helm to end, the second one kills. */
+export function listenForSignals(run: Run): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      const code = signal === 'SIGINT' ? 130 : 143
+      const code = stopCode(signal)
       if (run.stopping) {
         signalChildren('SIGKILL')
         process.exit(code)

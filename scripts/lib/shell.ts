@@ -57,6 +57,7 @@ export async function run(program: string, args: readonly string[], options: Run
     input: options.input ?? '',
     ...(options.timeout === undefined ? {} : { timeout: `${options.timeout}s` as const }),
   })`${program} ${args}`
+  child.stdin.on('error', () => {}) // it ended before it had read all of its input: its exit code tells, not ours
   // zx's own kill walks the process table; a process group needs one call.
   const handle = { kill: (signal: NodeJS.Signals) => endGroup(child.pid, signal) }
   running.add(handle)

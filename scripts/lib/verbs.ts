@@ -3,7 +3,7 @@
 import { type Applied, nameOf } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
-import { inputsOf } from './helm.ts'
+import { inputsOf, isHalfWritten } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
 import type { Run } from './run.ts'
 import { generatePassword, hashPassword, Secret } from './secrets.ts'
@@ -99,7 +99,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
     reporter.doing(step.id, text)
   }
   const did = (text: string) => {
-    run.changes.set(step.id, (run.changes.get(step.id) ?? 0) + 1)
+    if (!text.startsWith('nothing')) run.changes.set(step.id, (run.changes.get(step.id) ?? 0) + 1)
     reporter.did(step.id, text)
   }
   const waiting = (what: string) => reporter.doing(step.id, `waiting: ${what}`)
@@ -202,7 +202,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
       const { helm } = run
       const values = readValues(valuesFile, { ...run.vars, ...vars })
       const [chart, found] = await Promise.all([run.chart(chartName ?? name), helm.release(namespace, name)])
-      const half = found && /^(pending-|uninstalling$)/.test(found.status)
+      const half = found && isHalfWritten(found)
       if (half && plan) did(`~ release ${name}: its revision ${found.revision} was left ${found.status}`)
       const release = half && !plan ? await mended(namespace, name) : found
       if (chart.imitated) run.imitated.add(step.id)

@@ -101,6 +101,23 @@ test("a chart's object changed by hand is seen by plan and healed by a run", asy
   assert.equal((await lab.run('bootstrap/04-traefik.ts')).writes.length, 0)
 })
 
+test('a certificate is made anew when its Secret is gone', async () => {
+  const serial = async () => textAt(await lab.cluster.find('secret/traefik/wildcard'), 'data', 'tls.crt')
+  const before = await serial()
+  await lab.cluster.kubectl(['delete', 'secret', '-n', 'traefik', 'wildcard'])
+  const deadline = Date.now() + 30_000
+  while ([undefined, before].includes(await serial()) && Date.now() < deadline)
+    await new Promise(resolve => setTimeout(resolve, 300))
+  assert.notEqual(await serial(), undefined)
+  assert.notEqual(await serial(), before)
+})
+
+test('a plan after all that has nothing to change', async () => {
+  const plan = await lab.run('bootstrap/bootstrap-all.ts', ['--plan'])
+  assert.equal(plan.summary?.changes, 0, plan.stdout)
+  assert.deepEqual(plan.writes, [])
+})
+
 test('generated passwords survive every run and are not shown', async () => {
   const read = async () => textAt(await lab.cluster.find('secret/adguard/adguard-admin'), 'data', 'password')
   const before = await read()

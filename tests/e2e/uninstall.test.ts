@@ -146,3 +146,40 @@ test('volumes and foreign objects go when they are asked for', async () => {
   )
   assert.deepEqual(await names('customresourcedefinitions,persistentvolumes'), [])
 })
+
+test('the provisioner that k3s brings is used and left, and a second run still changes nothing', async () => {
+  const labels = { app: 'local-path-provisioner' }
+  const container = { name: 'p', image: 'docker.io/rancher/local-path-provisioner:v0.0.37' }
+  const marks = { 'objectset.rio.cattle.io/owner-name': 'local-storage' }
+  const bundled: K8sObject[] = [
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'local-path-provisioner', namespace: 'kube-system' },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [container] } },
+      },
+    },
+    {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: {
+        name: 'local-path',
+        annotations: { ...marks, 'storageclass.kubernetes.io/is-default-class': 'true', defaultVolumeType: 'local' },
+      },
+      ...{ provisioner: 'rancher.io/local-path', volumeBindingMode: 'WaitForFirstConsumer', reclaimPolicy: 'Delete' },
+    },
+  ]
+  await lab.cluster.apply(bundled, { manager: 'deploy@server' })
+  assert.equal((await lab.run('bootstrap/01-storage-class.ts')).code, 0)
+  const second = await lab.run('bootstrap/01-storage-class.ts')
+  assert.equal(second.summary?.changes, 0, second.stdout)
+  assert.deepEqual(second.writes, [])
+
+  const { code, stdout } = await lab.run('bootstrap/01-storage-class.ts', ['--uninstall', '--delete-data'])
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /k3s has brought it/)
+  assert.ok(await find('storageclass/local-path'), 'the class that k3s has brought')
+  assert.equal(await find('namespace/local-path-storage'), undefined)
+})

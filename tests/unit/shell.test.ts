@@ -14,6 +14,10 @@ test('a child that is killed ends with the code that a shell would give it', asy
   assert.equal(ran.code, 137)
 })
 
+test('a child that ends before it has read its input ends nobody else', async () => {
+  for (let i = 0; i < 10; i++) assert.equal((await run('true', [], { input: 'x'.repeat(5_000_000) })).code, 0)
+})
+
 test('a full disk is named with its file, anything else stays what it is', () => {
   const full = fromSystem(Object.assign(new Error('write'), { code: 'ENOSPC', path: '/cache/x' }))
   assert.equal(full instanceof HomelabError && full.what, '/cache/x could not be written')

@@ -6,8 +6,8 @@ import { type Check, problem, unknown, well } from './check.ts'
 /** What the repository said: its commit of the revision, or why there is none. `away`: nobody answered from here. */
 export type RepositoryAnswer = { commit: string } | { refused: string } | { lacksRevision: true } | { away: string }
 
-// Seconds. Longer than any forge takes; the other facts are read meanwhile.
-const patience = 5
+// Seconds. As long as for a chart's repository, which is asked meanwhile.
+const patience = 3
 
 /**
  * Asks the repository for the revision, as Argo CD will. The token goes by the environment: arguments are everybody's

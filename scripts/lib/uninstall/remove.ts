@@ -16,7 +16,10 @@ const patience = 120
 export async function remove(run: Run, removal: Removal): Promise<() => Promise<void>> {
   const { cluster, helm } = run
   const { step, notes } = removal.belongings
-  const doing = (text: string) => run.reporter.doing(step.id, text)
+  const doing = (text: string) => {
+    run.checkpoint()
+    run.reporter.doing(step.id, text)
+  }
 
   if (removal.objects.length) doing(`deleting ${counted(removal.objects)}`)
   for (const object of removal.objects) await cluster.delete(object) // one after the other: the last applied goes first

@@ -1,12 +1,13 @@
 // Takes steps off the cluster, the last one first: shows what goes and what stays, asks, and leaves nothing that blocks.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { problemOf } from '../account.ts'
 import { describe, type Values } from '../command.ts'
-import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { exit, HomelabError, stopCode, throwProblems } from '../errors.ts'
 import { createReporter, paint, print, seconds } from '../output.ts'
 import { root } from '../root.ts'
-import { lockFor, Run } from '../run.ts'
-import { pasteable, refuseOther, writableSite } from '../site/choose.ts'
+import { listenForSignals, lockFor, Run } from '../run.ts'
+import { refuseOther, writableSite } from '../site/choose.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
 import type { Step } from '../step.ts'
 import { judgeRef } from '../wait.ts'
@@ -37,24 +38,45 @@ export async function uninstallSteps(steps: readonly Step[], values: Values): Pr
     const removals = await planRemoval(run, all, also)
     throwProblems(removals.flatMap(removal => removal.problems))
     const going = removals.filter(isThere)
-    if (!json || values.plan) show(removals, await dependents(run, all), json)
-    if (!going.length || values.plan) return exit.done
+    show(removals, await dependents(run, all), json)
+    if (values.plan) return exit.done
+    if (!going.length) return ended(run, [], new Map(), json, started)
     await confirmByName(run.cluster, site, values, { asker: 'an uninstall', doing: 'take this away' })
     await lockFor(run)
-    const failed = await removeAll(run, going)
-    print(
-      json
-        ? JSON.stringify({ event: 'summary', code: failed ? 1 : 0, removed: going.map(one => one.belongings.step.id) })
-        : `\n${failed ? `${paint('red', '✗')} not finished: mend the cause and run the same command again` : `${paint('green', '✓')} gone`} in ${seconds(Date.now() - started)}`,
-    )
-    return failed ? exit.failed : exit.done
+    listenForSignals(run)
+    const failures = await removeAll(run, going)
+    const removed = going.map(one => one.belongings.step.id).filter(id => !failures.has(id))
+    return ended(run, removed, failures, json, started)
   } finally {
     await run.cluster.lock?.release()
     await run.cluster.close()
   }
 }
 
-async function removeAll(run: Run, going: readonly Removal[]): Promise<boolean> {
+/** What did not go and why, and the last line. @returns the exit code */
+function ended(
+  run: Run,
+  removed: readonly string[],
+  failures: ReadonlyMap<string, HomelabError>,
+  json: boolean,
+  started: number,
+): number {
+  const code = run.stopping ? stopCode(run.stopping) : failures.size ? exit.failed : exit.done
+  const problems = Object.fromEntries([...failures].map(([id, error]) => [id, problemOf(error, run)]))
+  if (json) print(JSON.stringify({ event: 'summary', code, removed, problems }))
+  else {
+    for (const [id, problem] of Object.entries(problems))
+      print(`\n${describe({ ...problem, what: `${id}: ${problem.what}` })}`)
+    const took = seconds(Date.now() - started)
+    if (code !== exit.done)
+      print(`\n${paint('red', '✗')} not finished after ${took}: mend the cause and run the same command again`)
+    else if (removed.length) print(`\n${paint('green', '✓')} gone in ${took}`)
+  }
+  return code
+}
+
+/** @returns the failures by step; what had to wait for one counts as one */
+async function removeAll(run: Run, going: readonly Removal[]): Promise<Map<string, HomelabError>> {
   const { reporter } = run
   reporter.begin(going.map(({ belongings }) => belongings.step))
   const failures = new Map<string, HomelabError>()
@@ -84,11 +106,7 @@ async function removeAll(run: Run, going: readonly Removal[]): Promise<boolean> 
   }
   await Promise.all(waits)
   reporter.end()
-  for (const [id, { what, why, fix }] of failures)
-    print(
-      `\n${describe({ what: `${id}: ${what}`, ...(why ? { why } : {}), ...(fix ? { fix: pasteable(fix, run.site) } : {}) })}`,
-    )
-  return failures.size > 0
+  return failures
 }
 
 function isThere({ releases, objects, crds, namespaces, volumes }: Removal): boolean {
