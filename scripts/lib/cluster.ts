@@ -45,7 +45,7 @@ export interface ApplyOptions {
   manager?: string
   /** Seconds to go on while a webhook or a kind is not served yet. */
   patience?: number
-  waiting?: (what: string) => void
+  waiting?: (what: string, words: string) => void
 }
 
 export class Cluster {

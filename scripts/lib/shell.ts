@@ -1,7 +1,6 @@
 // Runs other programs. kubectl and helm go through here, by way of cluster.ts and helm.ts; nothing else starts them.
-import { constants } from 'node:os'
 import { $, quote } from 'zx/core'
-import { exit, HomelabError } from './errors.ts'
+import { exit, HomelabError, stopCode } from './errors.ts'
 import { redact } from './redact.ts'
 
 export interface Ran {
@@ -68,7 +67,7 @@ export async function run(program: string, args: readonly string[], options: Run
   })
   if (out.exitCode === 127 && /not found/.test(out.stderr)) throw missing(program)
   return {
-    code: out.exitCode ?? 128 + (out.signal ? constants.signals[out.signal] : 0), // as a shell says it
+    code: out.exitCode ?? (out.signal ? stopCode(out.signal) : 128),
     stdout: out.stdout,
     stderr:
       out.signal === 'SIGTERM' && options.timeout ? `${out.stderr}\nno answer within ${options.timeout} s` : out.stderr,

@@ -75,12 +75,12 @@ export function classify(stderr: string): { class: ErrorClass; waiting?: string 
 /**
  * Repeats `attempt` while it fails in a way that passes by itself.
  * @param seconds the budget; when it is spent the last failure is returned
- * @param waiting told what is being waited for, each time that it changes
+ * @param waiting told what is being waited for, each time that it changes, and the failure's own words
  */
 export async function retry<T extends { code: number; stderr: string }>(
   attempt: () => Promise<T>,
   seconds: number,
-  waiting: (what: string) => void,
+  waiting: (what: string, words: string) => void,
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000
   let said = ''
@@ -91,7 +91,7 @@ export async function retry<T extends { code: number; stderr: string }>(
     if (verdict.class === 'stop' || Date.now() + pause > deadline) return ran
     if (verdict.waiting && verdict.waiting !== said) {
       said = verdict.waiting
-      waiting(said)
+      waiting(said, ran.stderr)
     }
     await new Promise(resolve => setTimeout(resolve, pause * (0.75 + Math.random() / 2))) // jitter: steps run side by side
   }

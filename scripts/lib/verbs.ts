@@ -10,7 +10,7 @@ import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
-import { explain, patienceFor, waitFor } from './wait.ts'
+import { behindWebhook, explain, patienceFor, waitFor, webhookNamespace } from './wait.ts'
 
 /** A value of a Secret: given, or made once by a function that sees the keys before it. */
 export type SecretValue =
@@ -105,12 +105,21 @@ export function createVerbs(run: Run, step: Step): Verbs {
   const waiting = (what: string) => reporter.doing(step.id, `waiting: ${what}`)
 
   const write = async (objects: readonly K8sObject[], manager?: string): Promise<Applied[]> => {
-    const applied = await cluster.apply(objects, {
-      plan,
-      waiting,
-      patience: Math.min(300, patienceFor(site)),
-      ...(manager ? { manager } : {}),
-    })
+    let silence: (() => void) | undefined
+    const waitingFor = (what: string, words: string) => {
+      waiting(what)
+      const namespace = webhookNamespace(words)
+      if (namespace) silence ??= explain(run, step, namespace, `waiting: ${what}`)
+    }
+    const applied = await cluster
+      .apply(objects, {
+        plan,
+        waiting: waitingFor,
+        patience: Math.min(300, patienceFor(site)),
+        ...(manager ? { manager } : {}),
+      })
+      .catch(async error => Promise.reject(await behindWebhook(run, error)))
+      .finally(() => silence?.())
     for (const one of applied) tell(one)
     return applied
   }

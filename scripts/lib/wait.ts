@@ -131,8 +131,7 @@ export function explain(run: Run, step: Step, namespace: string, doing: string):
     await new Promise(resolve => setTimeout(resolve, explainAfter).unref())
     while (!over) {
       const snapshot = await run.snapshots.fresh(true)
-      const pods = snapshot.of('Pod').filter(pod => pod.metadata.namespace === namespace)
-      const cause = pods.map(pod => judge(pod, snapshot)).find(health => health.state !== 'ready')?.cause
+      const cause = whyNotRunning(snapshot, namespace)
       if (cause && !over) run.reporter.doing(step.id, `${doing}: ${cause}`)
       await new Promise(resolve => setTimeout(resolve, 1000).unref())
     }
@@ -141,6 +140,40 @@ export function explain(run: Run, step: Step, namespace: string, doing: string):
   return () => {
     over = true
   }
+}
+
+/** What keeps a namespace's pods from running, or from being made at all. */
+function whyNotRunning(snapshot: Snapshot, namespace: string): string | undefined {
+  return ['Pod', ...workloadKinds]
+    .flatMap(kind => snapshot.of(kind))
+    .filter(object => object.metadata.namespace === namespace)
+    .map(object => judge(object, snapshot))
+    .find(health => health.state !== 'ready')?.cause
+}
+
+/** The namespace of the webhook that a failure speaks of: https://SERVICE.NAMESPACE.svc:443/… */
+export function webhookNamespace(words: string): string | undefined {
+  return /failed calling webhook.*https:\/\/[^./]+\.([^./:]+)\.svc/s.exec(words)?.[1]
+}
+
+/** A webhook does not answer because its pods are not there: the cause of that is the failure's. */
+export async function behindWebhook(run: Run, error: unknown): Promise<unknown> {
+  if (!(error instanceof HomelabError)) return error
+  const namespace = webhookNamespace(error.why ?? '')
+  if (namespace === undefined) return error
+  const cause = await run.snapshots.fresh(true).then(
+    snapshot => whyNotRunning(snapshot, namespace),
+    () => undefined,
+  )
+  if (cause === undefined) return error
+  const { what, why, code } = error
+  return new HomelabError({
+    what,
+    why: `${cause}; so: ${why}`,
+    fix: `kubectl get events -n ${namespace}`,
+    code,
+    cause: error,
+  })
 }
 
 /** The health of the worst of several objects, its name in the cause. */

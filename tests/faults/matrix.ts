@@ -1,6 +1,7 @@
 // Works through rows: the clean run first, then each row on a sandbox of its own, or on one that is still as it should be.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { HomelabError } from '../../scripts/lib/errors.ts'
 import { Lab, sandboxFor } from '../e2e/support.ts'
 import { Fails, type Row } from './row.ts'
 import { hashOf, readState, type State } from './state.ts'
@@ -128,6 +129,8 @@ async function tryRow(row: Row, lab: Lab, control: Control, seed: string): Promi
     return trial.end ? result(trial.end, trial.proof) : result('void', 'the row judged nothing')
   } catch (error) {
     if (error instanceof Fails) return result(error.kind, error.message)
+    // The harness's own question was not answered: that says nothing of the scripts.
+    if (error instanceof HomelabError) return result('void', `${error.what}: ${error.why ?? ''}`)
     return result('wrong', error instanceof Error ? (error.stack ?? error.message) : String(error))
   } finally {
     await trial.close()

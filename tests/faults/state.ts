@@ -79,7 +79,7 @@ interface Discovery {
 /** Every object that the API server lists, each kind in its preferred version. */
 export async function everyObject(cluster: Cluster): Promise<K8sObject[]> {
   const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
-  const lists: Promise<K8sObject[]>[] = []
+  const kinds: [path: string, apiVersion: string, kind: string][] = []
   for (const root of ['/api', '/apis']) {
     const { items } = JSON.parse((await cluster.api.ask(root, { accept })).stdout) as Discovery
     for (const { metadata, versions } of items) {
@@ -87,10 +87,10 @@ export async function everyObject(cluster: Cluster): Promise<K8sObject[]> {
       const apiVersion = metadata.name ? `${metadata.name}/${version}` : version
       for (const { resource, verbs, responseKind } of resources)
         if (verbs.includes('list') && !volatile.has(resource))
-          lists.push(listOf(cluster, `${root}/${apiVersion}/${resource}`, apiVersion, responseKind?.kind ?? ''))
+          kinds.push([`${root}/${apiVersion}/${resource}`, apiVersion, responseKind?.kind ?? ''])
     }
   }
-  return (await Promise.all(lists)).flat()
+  return (await Promise.all(kinds.map(one => listOf(cluster, ...one)))).flat()
 }
 
 async function listOf(cluster: Cluster, path: string, apiVersion: string, kind: string): Promise<K8sObject[]> {

@@ -66,6 +66,7 @@ export class Trial {
     })
     this.took = ended.milliseconds
     if (/the sandbox \S+ is not up/.test(ended.stdout)) throw new Fails('void', 'the sandbox itself did not answer')
+    if (ended.code === -1) throw new Fails('void', 'somebody else ended the scripts')
     return ended
   }
 

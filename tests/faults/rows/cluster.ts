@@ -87,7 +87,7 @@ const daemonSet = (name: string): object => ({
 })
 
 /** What keeps a step's pods from being made: the cause is told while it waits, and in the end. */
-const blocked = (id: string, fault: string, step: string, objects: readonly object[], words: RegExp): Row => ({
+const blocked = (id: string, fault: string, steps: string, objects: readonly object[], words: RegExp): Row => ({
   id,
   fault,
   expect: 'named within 30 s of the wait, and in the end; the same command converges once it is gone',
@@ -96,7 +96,7 @@ const blocked = (id: string, fault: string, step: string, objects: readonly obje
     await trial.others(objects)
     let begun = 0
     let after = Number.POSITIVE_INFINITY
-    const ended = await trial.run(`bootstrap/${step}.ts`, [], {
+    const ended = await trial.run(bootstrap, ['--only', steps], {
       env: { HOMELAB_PATIENCE: '15' },
       onEvent: ({ event, text = '' }) => {
         if (text.startsWith('installing')) begun = Date.now()
@@ -140,7 +140,7 @@ export const cluster: readonly Row[] = [
   blocked(
     'S2-quota',
     'a ResourceQuota lets no pod of cert-manager in',
-    '05-cert-manager',
+    '05',
     [
       namespace('cert-manager'),
       {
@@ -155,7 +155,7 @@ export const cluster: readonly Row[] = [
   blocked(
     'S2-limits',
     'a LimitRange lets no pod of Traefik in',
-    '04-traefik',
+    '02,04',
     [
       namespace('traefik'),
       {
