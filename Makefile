@@ -22,7 +22,7 @@ help: ## this list
 help-all: ## every target
 	@awk 'BEGIN {FS = ":.*##+ "} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: node_modules/.package-lock.json ## install what the scripts need (Node packages)
+setup: node_modules/.package-lock.json ### install what the scripts need (Node packages)
 
 node_modules/.package-lock.json: package-lock.json package.json
 	@command -v npm > /dev/null || { echo '✗ npm is not installed'; echo '  fix  install Node 20 or later: https://nodejs.org'; exit 2; }
@@ -44,7 +44,7 @@ plan: setup ## what install would change; writes nothing (STEP=04 for one step)
 doctor: setup ## what is in the way of an install, and the way out; writes nothing
 	@$(RUN) scripts/doctor.ts
 
-adopt: setup ## take over what Argo CD has of the platform; shows it first (PLAN=1: only that)
+adopt: setup ### take over what Argo CD has of the platform; shows it first (PLAN=1: only that)
 	@$(RUN) scripts/adopt.ts $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 uninstall: setup ## take it off again: shows what goes and what stays, then asks (STEP=04 for one step)
@@ -62,7 +62,7 @@ upgrade: setup ## what moves to which version, and the way back (APPLY=1 does it
 outdated: setup ### is there something newer than what is pinned? Needs internet
 	@$(RUN) scripts/upgrade.ts --newer
 
-mirror: setup ## a folder from which every pinned chart installs without internet (DIR=PATH, PRUNE=1)
+mirror: setup ### a folder from which every pinned chart installs without internet (DIR=PATH, PRUNE=1)
 	@$(RUN) scripts/mirror.ts $(if $(DIR),--dir "$(DIR)") $(if $(PRUNE),--prune)
 
 credentials: setup ## the generated passwords: which there are and how to read them
@@ -71,22 +71,22 @@ credentials: setup ## the generated passwords: which there are and how to read t
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
 
-sandbox: setup ## a throw-away control plane to play with (NODES=… ARGOCD=1); use it with --sandbox
+sandbox: setup ### a throw-away control plane to play with (NODES=… ARGOCD=1); use it with --sandbox
 	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(ARGOCD),--argocd)
 
 sandbox-status: setup ### what the sandbox runs
 	@$(RUN) scripts/sandbox.ts status
 
-sandbox-down: setup ## end it
+sandbox-down: setup ### end it
 	@$(RUN) scripts/sandbox.ts down
 
-check: setup ## types, lint, generated files, unit tests and manifests: half a minute
+check: setup ### types, lint, generated files, unit tests and manifests: half a minute
 	@node_modules/.bin/tsc
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/docs.ts --check
 	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
 
-test: check test-e2e test-fuzz ## everything: check, then the scripts as processes on a real control plane
+test: check test-e2e test-fuzz ## check, the scripts as processes on a real control plane, a minute of wrong input
 
 test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE)
 	@$(NODE_TEST) $(fuzz)
@@ -107,10 +107,10 @@ test-adopt: setup ### make adopt against the real Argo CD; builds it first
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)
 
-faults: setup ## every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1)
+faults: setup ### every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1)
 	@$(RUN) tests/faults/run.ts $(if $(LIST),--list) $(if $(ROWS),--rows "$(ROWS)") $(if $(AGAIN),--again) $(if $(SEED),--seed $(SEED))
 
-test-cluster: setup ## the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
+test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
 	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)
 
 fix: setup ### format, and mend what the linter can

@@ -80,8 +80,14 @@ function story(target: Target): void {
     const milliseconds = await firstPage
     console.log(`# the first page after ${milliseconds} ms, everything after ${told.milliseconds} ms`)
     if (target.kind === 'node') within(60_000, milliseconds, 'the first page')
-    const doubtful = told.summary?.verdicts.filter(one => one.worth !== 'proven' && one.step !== '06-rancher')
-    assert.deepEqual(doubtful, [])
+    const doubtful = told.summary?.verdicts.filter(one => one.worth !== 'proven') ?? []
+    // On the node Rancher is imitated; with the publishers' images nothing may be.
+    assert.deepEqual(target.kind === 'node' ? doubtful.filter(one => one.step !== '06-rancher') : doubtful, [])
+    if (target.kind === 'k3s') {
+      assert.deepEqual(told.summary?.standIns, [])
+      shown.add('images')
+      shown.add('rancher')
+    }
   })
 
   show('first-page', async () => {
@@ -352,7 +358,7 @@ function story(target: Target): void {
   })
 
   test('every claim of the table that this cluster can show has been shown', () => {
-    const due = claims.filter(one => one[target.kind] === 'proven' && one.id !== 'images' && one.id !== 'rancher')
+    const due = claims.filter(one => one[target.kind] === 'proven')
     const missing = due.filter(one => !shown.has(one.id)).map(one => one.id)
     assert.deepEqual(missing, [])
   })

@@ -1,10 +1,10 @@
 // How this machine reaches the cluster: the kubeconfig's server, and how long what it shows there is accepted.
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { parse } from 'yaml'
+import { dirname } from 'node:path'
 import type { Problem } from '../errors.ts'
-import { at, listAt, textAt } from '../k8s.ts'
+import { at, textAt } from '../k8s.ts'
+import { readBytes } from '../site/env-file.ts'
+import { certificateEnd, partsOf } from '../site/kubeconfig.ts'
+import { parseYaml } from '../yaml/parse.ts'
 
 export interface Access {
   /** `https://192.168.1.10:6443`; empty when the kubeconfig does not say. */
@@ -19,20 +19,12 @@ export interface Access {
 
 /** Reads one context of a kubeconfig. Nothing but the public part of the certificate is kept. */
 export async function readAccess(kubeconfig: string, context: string): Promise<Access> {
-  let config: unknown
-  try {
-    config = parse(readFileSync(kubeconfig, 'utf8'))
-  } catch {
-    return { server: '', ends: { unknown: `${kubeconfig} cannot be read` }, insecure: false }
-  }
-  const named = (list: string, name: string | undefined) =>
-    listAt(config, list).find(entry => textAt(entry, 'name') === name)
-  const chosen = at(named('contexts', context), 'context')
-  const cluster = at(named('clusters', textAt(chosen, 'cluster')), 'cluster')
-  const user = at(named('users', textAt(chosen, 'user')), 'user')
+  const bytes = readBytes(kubeconfig)
+  if (!bytes) return { server: '', ends: { unknown: `${kubeconfig} cannot be read` }, insecure: false }
+  const { chosen, cluster, user } = partsOf(parseYaml(bytes.toString('utf8')).documents[0]?.value, context)
   return {
     server: textAt(cluster, 'server') ?? '',
-    ends: certificateEnd(user, dirname(kubeconfig)),
+    ends: endOf(user, dirname(kubeconfig)),
     insecure: at(cluster, 'insecure-skip-tls-verify') === true,
     anonymous: chosen !== undefined && !means.some(key => at(user, key) !== undefined),
   }
@@ -48,23 +40,14 @@ const means = [
   'username',
 ]
 
-function certificateEnd(user: unknown, folder: string): Access['ends'] {
-  const data = textAt(user, 'client-certificate-data')
-  const file = textAt(user, 'client-certificate')
-  try {
-    if (data !== undefined) return endOf(Buffer.from(data, 'base64'))
-    if (file !== undefined) return endOf(readFileSync(resolve(folder, file)))
-  } catch {
-    return { unknown: 'the certificate in the kubeconfig cannot be read' }
-  }
+function endOf(user: unknown, folder: string): Access['ends'] {
+  const end = certificateEnd(user, folder)
+  if (typeof end === 'number') return { value: end }
+  if (end === 'unreadable') return { unknown: 'the certificate in the kubeconfig cannot be read' }
   if (at(user, 'exec') !== undefined) return { unknown: 'a program gives the credentials, anew each time' }
   if (at(user, 'token') !== undefined || at(user, 'tokenFile') !== undefined)
     return { unknown: 'the kubeconfig has a token, which does not say when it ends' }
   return { unknown: 'the kubeconfig has no client certificate' }
-}
-
-function endOf(pem: Buffer): Access['ends'] {
-  return { value: Date.parse(new X509Certificate(pem).validTo) }
 }
 
 /** What the kubeconfig itself says about a cluster that cannot be reached. */

@@ -54,29 +54,44 @@ export function parseKubeconfig(text: string, path: string): Kubeconfig | Flaw {
       problem: `${path} is not a kubeconfig${flaws[0]?.line ? ` (line ${flaws[0].line}: ${flaws[0].problem})` : ''}`,
       fix: `name the kubeconfig file itself, or ${copy}`,
     }
-  const named = (list: string, name: string | undefined) =>
-    listAt(config, list).find(one => name !== undefined && textAt(one, 'name') === name)
   const contexts = listAt(config, 'contexts').flatMap(entry => {
     const name = textAt(entry, 'name')
     if (!name) return []
-    const user = at(named('users', textAt(entry, 'context', 'user')), 'user')
-    const server = textAt(named('clusters', textAt(entry, 'context', 'cluster')), 'cluster', 'server') ?? ''
-    const expires = endOf(user, dirname(path))
+    const { cluster, user } = partsOf(config, name)
+    const server = textAt(cluster, 'server') ?? ''
+    const ends = certificateEnd(user, dirname(path))
+    const expires = typeof ends === 'number' ? ends : undefined // kubectl will say what it cannot read
     const runsProgram = at(user, 'exec') !== undefined || at(user, 'auth-provider') !== undefined
     return [{ name, server, runsProgram, ...(expires === undefined ? {} : { expires }) }]
   })
   return { path, current: textAt(config, 'current-context') ?? '', contexts }
 }
 
-function endOf(user: unknown, folder: string): number | undefined {
+/** The cluster and the user of a context, as they stand in the kubeconfig; undefined what is not there. */
+export function partsOf(config: unknown, context: string): { chosen: unknown; cluster: unknown; user: unknown } {
+  const named = (list: string, name: string | undefined) =>
+    listAt(config, list).find(one => name !== undefined && textAt(one, 'name') === name)
+  const chosen = at(named('contexts', context), 'context')
+  return {
+    chosen,
+    cluster: at(named('clusters', textAt(chosen, 'cluster')), 'cluster'),
+    user: at(named('users', textAt(chosen, 'user')), 'user'),
+  }
+}
+
+/**
+ * When a user's client certificate ends, milliseconds since 1970.
+ * @param folder of the kubeconfig: a certificate in a file of its own is named relative to it
+ */
+export function certificateEnd(user: unknown, folder: string): number | 'none' | 'unreadable' {
   const data = textAt(user, 'client-certificate-data')
   const file = textAt(user, 'client-certificate')
-  const pem = data ? Buffer.from(data, 'base64') : file ? readBytes(resolve(folder, file)) : undefined
-  if (!pem) return undefined
+  if (!data && !file) return 'none'
+  const pem = data ? Buffer.from(data, 'base64') : readBytes(resolve(folder, file ?? ''))
   try {
-    return Date.parse(new X509Certificate(pem).validTo)
+    return pem ? Date.parse(new X509Certificate(pem).validTo) : 'unreadable'
   } catch {
-    return undefined // kubectl will say what it cannot read
+    return 'unreadable'
   }
 }
 
