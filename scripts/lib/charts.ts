@@ -34,7 +34,7 @@ export interface Chart {
 export type Packaged = () => Promise<Readonly<Record<string, string>>>
 
 /** Where charts may come from: `real` (the pinned ones), `stand-in` (no network), `auto` (real if the network is there). */
-export const chartSources = ['real', 'stand-in', 'auto'] as const
+const chartSources = ['real', 'stand-in', 'auto'] as const
 export type ChartSource = (typeof chartSources)[number]
 
 /**

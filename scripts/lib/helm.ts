@@ -31,7 +31,7 @@ export interface Release {
 }
 
 /** Labels that we put on a release's record: status reads them without reading the record. */
-export const releaseLabels = {
+const releaseLabels = {
   inputs: 'homelab/inputs',
   chartVersion: 'homelab/chart-version',
   run: 'homelab/run',

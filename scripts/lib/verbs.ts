@@ -279,6 +279,6 @@ function reveal(value: string | Secret): string {
 }
 
 /** For a step whose own check fails: an error that names the file to run again. */
-export function stepFailure(step: Step, what: string, why: string, fix?: string): HomelabError {
+function stepFailure(step: Step, what: string, why: string, fix?: string): HomelabError {
   return new HomelabError({ what, why, fix: fix ?? `./bootstrap/${step.id}.ts --debug`, code: exit.failed })
 }

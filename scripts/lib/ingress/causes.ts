@@ -95,7 +95,7 @@ function backendFault(route: Route, { namespace, service: name, port }: Backend,
 }
 
 /** Why a Service has nobody who answers; undefined when a pod is ready. */
-export function notServed(service: K8sObject, port: string | undefined, snapshot: Snapshot): Cause | undefined {
+function notServed(service: K8sObject, port: string | undefined, snapshot: Snapshot): Cause | undefined {
   if (!snapshot.knows('EndpointSlice')) return undefined
   const { namespace, name } = service.metadata
   const slices = snapshot

@@ -72,7 +72,7 @@ function several(hosts: readonly string[]): string {
 }
 
 /** Whether nothing that can be asked gives any answer, not even a refusal. */
-export function nobodyAnswers(look: Look): boolean {
+function nobodyAnswers(look: Look): boolean {
   const seen = [
     ...look.hosts.flatMap(({ dns, tcp, redirect }) => [...dns, tcp, redirect]),
     ...look.resolvers.flatMap(({ wildcard }) => wildcard),

@@ -42,12 +42,6 @@ export interface ArgocdPrograms {
 const recipe = JSON.stringify([packages, [String(loopback.from), loopback.to], verifyWrapper])
 const module = join(sources, 'argocd')
 
-/** Argo CD's programs if they are built already. @throws HomelabError without Go */
-export async function builtArgocd(): Promise<ArgocdPrograms | undefined> {
-  const found = await describe(await newerGo())
-  return existsSync(found.dir) ? found : undefined
-}
-
 /**
  * Argo CD's programs, built now if they are not there yet: about five minutes on two cores, then never again until the
  * module changes. A second caller waits for the first.
