@@ -54,6 +54,7 @@ export class Link {
       }
     })
     await new Promise<void>(done => server.listen(this.#port, '127.0.0.1', done))
+    server.unref() // the sandbox leads through it to its end; the tests do not wait for it
     this.#server = server
   }
 }
