@@ -104,6 +104,7 @@ export class BusyLink {
     })
     await new Promise<void>(done => server.listen(port, '127.0.0.1', done))
     server.unref()
+    server.unref()
     writeFileSync(sandbox.kubeconfig, text.replace(`127.0.0.1:${target}`, `127.0.0.1:${port}`), { mode: 0o600 })
     return link
   }
