@@ -172,6 +172,6 @@ function report(facts: {
     print(
       `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,
     )
-  print('next: your own cluster: make plan, once .env is there (README)')
+  print('next: your own cluster: make configure, then make plan (README)')
   print(first.standIns.length ? standInLine(first.standIns, first.imitations) : 'All charts were the real ones.')
 }
