@@ -94,6 +94,27 @@ export class Helm {
   }
 
   /**
+   * Mends every release that a dead run left half-written, all of them at once.
+   * @param id of that run, as its releases are labelled
+   * @returns what was mended: `traefik (pending-install)`
+   */
+  async repairAll(id: string): Promise<string[]> {
+    const records = await this.#cluster.list('secrets', {
+      labels: `owner=helm,${releaseLabels.run}=${id}`,
+      metadataOnly: true,
+    })
+    const left = records.filter(({ metadata: { labels } }) => labels?.status?.startsWith('pending-'))
+    const mended = await Promise.all(
+      left.map(async ({ metadata: { namespace = '', labels } }) => {
+        const name = labels?.name ?? ''
+        const status = await this.repair(namespace, name)
+        return status ? [`${name} (${status})`] : []
+      }),
+    )
+    return mended.flat().sort()
+  }
+
+  /**
    * The objects that an installation would make, hooks and crds/ aside.
    * @param installed whether the release is there: then the chart sees the cluster, as `helm upgrade` would; before the
    *   first installation its own kinds are missing, and rendering against the cluster would fail

@@ -1,5 +1,6 @@
 // One run at a time writes to a cluster: a Lease in it, taken before the first write and gone after the last.
 // A run that changes nothing never takes it, and so writes nothing at all.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
@@ -18,6 +19,9 @@ const staleAfter = 30
 const where = { namespace: 'kube-system', name: 'homelab' }
 const run = 'homelab/run'
 
+// What the mending writes does not wait for the lock that waits for the mending.
+const mending = new AsyncLocalStorage<true>()
+
 /** What the holder keeps on its own machine, so that the next run there knows at once whether it is dead. */
 interface Note {
   run: string
@@ -32,6 +36,7 @@ export class Lock {
   readonly #cluster: Cluster
   readonly #id: string
   readonly #notice: (text: string) => void
+  readonly #mend: (run: string) => Promise<string[]>
   readonly #note: Note = { run: randomUUID(), pid: process.pid, started: '', children: [] }
   #taken: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -40,11 +45,18 @@ export class Lock {
   /**
    * @param uid of the cluster, which names the note on this machine
    * @param notice told when a dead run's lock is taken over
+   * @param mend what that run left half-written, by its id; says what it was
    */
-  constructor(cluster: Cluster, uid: string, notice: (text: string) => void) {
+  constructor(
+    cluster: Cluster,
+    uid: string,
+    notice: (text: string) => void,
+    mend: (run: string) => Promise<string[]>,
+  ) {
     this.#cluster = cluster
     this.#id = uid
     this.#notice = notice
+    this.#mend = mend
   }
 
   /** Marks what this run writes, so that a later one knows a dead run's half-written release from somebody else's. */
@@ -63,6 +75,7 @@ export class Lock {
    * @throws HomelabError (exit 3) when somebody else has it, or has taken it from us while we were cut off
    */
   async take(): Promise<void> {
+    if (mending.getStore()) return
     this.#taken ??= this.#take()
     await this.#taken
     if (this.#lost) throw this.#lost
@@ -102,13 +115,17 @@ export class Lock {
 
   async #take(): Promise<void> {
     this.#note.started = startedAt(process.pid)
+    let dead: { run: string; notice: string } | undefined
     for (let attempt = 0; ; attempt++) {
       const found = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
       if (found && !(await this.#isDead(found))) throw held(found)
       if (found) {
         const { whose, children } = this.#remembered(found)
         await Promise.all(children.map(child => endGroup(child.pid, 30)))
-        this.#notice(`${describe(found)} has ended without giving its lock back${whose}: taken over`)
+        dead = {
+          run: found.metadata.annotations?.[run] ?? '',
+          notice: `${describe(found)} has ended without giving its lock back${whose}: taken over`,
+        }
       }
       const version = found?.metadata.resourceVersion
       if (await this.#cluster.create(this.#lease(found ? { resourceVersion: version } : {}), found !== undefined)) break
@@ -117,6 +134,11 @@ export class Lock {
     this.#keep()
     this.#timer = setInterval(() => void this.#renew(), renewEvery * 1000)
     this.#timer.unref()
+    if (!dead) return
+    // Under our lock: nobody else can be at work on what it left.
+    const id = dead.run
+    const mended = await mending.run(true, () => this.#mend(id)).catch(() => []) // whatever is not mended now is met by the step itself
+    this.#notice(dead.notice + (mended.length ? `; repaired what it left half-written: ${mended.join(', ')}` : ''))
   }
 
   /** As long as the API server is away nobody else can take it either. */

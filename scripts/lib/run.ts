@@ -209,7 +209,12 @@ async function carryOut(run: Run, steps: readonly Step[], values: Values, notice
 
 /** From here on every write is under the lock. @throws HomelabError (exit 3) while another run is at work */
 export async function lockFor(run: Run): Promise<void> {
-  const lock = new Lock(run.cluster, run.uid, text => run.reporter.notice(text))
+  const lock = new Lock(
+    run.cluster,
+    run.uid,
+    text => run.reporter.notice(text),
+    id => run.helm.repairAll(id),
+  )
   await lock.look()
   run.cluster.lock = lock
 }
