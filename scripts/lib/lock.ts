@@ -47,12 +47,7 @@ export class Lock {
    * @param notice told when a dead run's lock is taken over
    * @param mend what that run left half-written, by its id; says what it was
    */
-  constructor(
-    cluster: Cluster,
-    uid: string,
-    notice: (text: string) => void,
-    mend: (run: string) => Promise<string[]>,
-  ) {
+  constructor(cluster: Cluster, uid: string, notice: (text: string) => void, mend: (run: string) => Promise<string[]>) {
     this.#cluster = cluster
     this.#id = uid
     this.#notice = notice

@@ -14,7 +14,10 @@ after(() => lab?.end())
 
 const find = (ref: string) => lab.cluster.find(ref)
 const names = async (kinds: string) => (await lab.cluster.list(kinds)).map(object => object.metadata.name)
-const ours = /^(local-path-storage|metallb-system|adguard|traefik|cert-manager|cattle-system|argocd|welcome)$/
+const ours = new RegExp(
+  '^(local-path-storage|metallb-system|adguard|traefik|cert-manager|cattle-system|argocd|' +
+    'monitoring|node-exporter|loki|alloy|influxdb|velero|sealed-secrets|welcome)$',
+)
 
 interface PlanEvent {
   notices: string[]

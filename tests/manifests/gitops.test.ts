@@ -1,40 +1,38 @@
-// The applications keep the rules by which the parent, the project and a rebuild stay safe.
+// The applications keep the rules by which the parent, the project and a rebuild stay safe, in each environment.
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { at, type K8sObject, listAt, mapAt, textAt } from '../../scripts/lib/k8s.ts'
+import { after, test } from 'node:test'
+import { parse } from 'yaml'
+import { parseManifest } from '../../scripts/inventory.ts'
+import { sourceHere } from '../../scripts/lib/gitops/application.ts'
+import { readSite, siteChanges, siteFile, withSiteChanges } from '../../scripts/lib/gitops/site-file.ts'
+import { at, type K8sObject, listAt, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
+import { flawsOf, secretsIn, valueFileFlaws } from './applications.ts'
 import { changed } from './changed.ts'
-import { applicationManifests, kustomized, platformManifests } from './rendered.ts'
+import { applicationManifests, kustomizedText } from './rendered.ts'
 
-const platform = platformManifests()
-const project = platform.find(({ kind }) => kind === 'AppProject') as K8sObject
-const namespaces = platform.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name)
-const [parent, ...rest] = applicationManifests()
-const children = rest.filter(({ kind }) => kind === 'Application')
+const environments = ['dev', 'staging', 'prod']
+const [parent] = applicationManifests()
 
-/** What would go wrong with a child of the parent. */
-function childFlaws(child: K8sObject): string[] {
-  const flaws: string[] = []
-  const namespace = textAt(child.spec, 'destination', 'namespace') ?? ''
-  if (textAt(child.spec, 'project') !== 'homelab') flaws.push('it is not in the project homelab')
-  const allowed = listAt(project.spec, 'destinations').map(one => textAt(one, 'namespace'))
-  if (!allowed.includes(namespace)) flaws.push(`the project does not allow the namespace ${namespace}`)
-  if (!namespaces.includes(namespace)) flaws.push(`nobody makes the namespace ${namespace}`)
-  const own = mapAt(child.metadata, 'labels')['homelab/source'] === 'this-repository'
-  const repository = textAt(child.spec, 'source', 'repoURL')
-  if (!own && !listAt(project.spec, 'sourceRepos').includes(repository))
-    flaws.push(`the project does not allow ${repository}`)
-  const options = listAt(child.spec, 'syncPolicy', 'syncOptions')
-  if (!options.includes('ServerSideApply=true')) flaws.push('it does not apply on the server')
-  if (options.includes('CreateNamespace=true')) flaws.push('it would own its namespace, and delete it')
-  if (at(child.spec, 'syncPolicy', 'automated', 'prune') !== true) flaws.push('it does not prune')
-  if (at(child.spec, 'syncPolicy', 'automated', 'selfHeal') !== true) flaws.push('it does not heal itself')
-  if (at(child.spec, 'syncPolicy', 'retry') === undefined) flaws.push('it gives up at the first failure')
-  if (!child.metadata.annotations?.['argocd.argoproj.io/sync-wave']) flaws.push('it has no sync wave')
-  return flaws
+/** The repository as it is once its owner has run `make configure` for each environment. */
+const fork = mkdtempSync(join(tmpdir(), 'homelab-gitops-'))
+after(() => rmSync(fork, { recursive: true, force: true }))
+cpSync(join(root, 'gitops'), join(fork, 'gitops'), { recursive: true })
+const own = { repository: 'https://git.example.net/me/lab.git', revision: '1.0', domain: 'my.home.arpa' }
+for (const environment of environments) {
+  const file = join(fork, siteFile(environment))
+  const text = readFileSync(file, 'utf8')
+  const changes = siteChanges(readSite(text, file), { environment, ...own })
+  writeFileSync(file, withSiteChanges(text, file, changes))
 }
+
+const texts = new Map(environments.map(one => [one, kustomizedText(`gitops/environments/${one}`, fork)]))
+const applications = environments.flatMap(environment =>
+  parseManifest(texts.get(environment) ?? '').map(application => ({ environment, application })),
+)
 
 test('the parent neither prunes nor takes its children along when it is deleted', () => {
   assert.equal(parent?.metadata.finalizers, undefined)
@@ -42,42 +40,85 @@ test('the parent neither prunes nor takes its children along when it is deleted'
   assert.equal(at(parent?.spec, 'syncPolicy', 'automated', 'allowEmpty'), false)
 })
 
-test('every child keeps the rules', () => {
-  assert.ok(children.length > 0)
+test('every application keeps the rules, in every environment', () => {
   assert.deepEqual(
-    children.flatMap(child => childFlaws(child).map(flaw => `${child.metadata.name}: ${flaw}`)),
+    applications.flatMap(({ environment, application }) =>
+      [...flawsOf(application), ...valueFileFlaws(application)].map(
+        flaw => `${environment}: ${application.metadata.name}: ${flaw}`,
+      ),
+    ),
     [],
   )
+})
+
+test('each environment has every file of gitops/applications, and nothing but applications', () => {
+  const files = readdirSync(join(root, 'gitops/applications')).filter(file => file !== 'kustomization.yaml')
+  const listed = parse(readFileSync(join(root, 'gitops/applications/kustomization.yaml'), 'utf8')).resources
+  assert.deepEqual([...listed].sort(), files.sort())
+  for (const environment of environments) {
+    const built = applications.filter(one => one.environment === environment)
+    assert.ok(built.length >= files.length, `${environment} has ${built.length} applications of ${files.length} files`)
+    assert.deepEqual([...new Set(built.map(({ application }) => application.kind))], ['Application'])
+  }
+})
+
+test('an environment rendered twice is the same bytes', () => {
+  for (const [environment, text] of texts)
+    assert.equal(kustomizedText(`gitops/environments/${environment}`, fork), text)
+})
+
+test('what the site file says arrives: repository and branch, everywhere, and nothing of the example stays', () => {
+  for (const { environment, application } of applications) {
+    const here = sourceHere(application)
+    if (here) assert.deepEqual([here.repository, here.revision], [own.repository, own.revision], environment)
+  }
+  for (const [environment, text] of texts) assert.doesNotMatch(text, /OWNER|[. ]lab\.home\.arpa/, environment)
+})
+
+// Kustomize is silent about a replacement that finds nothing.
+test('each key of a site file is used, and each entry of the component reaches a field', () => {
+  const component = parse(readFileSync(join(fork, 'gitops/environments/site/kustomization.yaml'), 'utf8'))
+  const replaced = listAt(component, 'replacements').map(one =>
+    textAt(one, 'source', 'fieldPath')?.slice('data.'.length),
+  )
+  // `environment` is for people; each host has `domain` in it already.
+  const known = new Set([...replaced, 'environment', 'domain', 'storageClass'])
+  for (const environment of environments) {
+    const file = siteFile(environment)
+    const keys = [...readSite(readFileSync(join(root, file), 'utf8'), file).keys()]
+    assert.deepEqual(
+      keys.filter(key => !known.has(key)),
+      [],
+      `${file}: used by nothing`,
+    )
+    assert.deepEqual(
+      replaced.filter(key => !keys.includes(key ?? '')),
+      [],
+      `${file}: not said`,
+    )
+  }
 })
 
 for (const [path, value, expected] of [
   [['spec', 'project'], 'default', 'it is not in the project homelab'],
   [['spec', 'destination', 'namespace'], 'kube-system', 'the project does not allow the namespace kube-system'],
   [['spec', 'syncPolicy', 'syncOptions'], ['CreateNamespace=true'], 'it would own its namespace, and delete it'],
-  [['metadata', 'labels'], {}, 'the project does not allow https://github.com/OWNER/homelab.git'],
+  [['metadata', 'labels'], {}, `the project does not allow ${own.repository}`],
+  [['spec', 'source'], { repoURL: 'x', chart: 'loki', targetRevision: '*' }, 'the chart loki is not pinned: *'],
+  [
+    ['spec', 'source'],
+    { helm: { valuesObject: { adminPassword: 'admin' } } },
+    'source.helm.valuesObject.adminPassword looks like a secret',
+  ],
+  [['metadata', 'name'], 'x', undefined],
 ] as const)
-  test(`the check says: ${expected}`, () => {
-    assert.ok(childFlaws(changed(children[0] as K8sObject, path, value)).includes(expected))
+  test(`the check says: ${expected ?? 'nothing about a good one'}`, () => {
+    const welcome = applications.find(({ application }) => application.metadata.name === 'welcome')?.application
+    const flaws = flawsOf(changed(welcome as K8sObject, path, value))
+    if (expected) assert.ok(flaws.includes(expected), flaws.join('\n'))
+    else assert.deepEqual(flaws, [])
   })
 
-test('each environment builds, and has every file of gitops/applications', () => {
-  const files = readdirSync(join(root, 'gitops/applications')).filter(file => file !== 'kustomization.yaml')
-  for (const environment of ['dev', 'staging', 'prod']) {
-    const built = kustomized(`gitops/environments/${environment}`)
-    assert.ok(
-      built.every(({ kind }) => kind === 'Application'),
-      'the parent holds applications only',
-    )
-    assert.ok(built.length >= files.length, `${environment} has ${built.length} applications of ${files.length} files`)
-  }
-})
-
-test("the parent's patches reach the children that live in this repository, and only those", () => {
-  const [patch] = listAt(parent?.spec, 'source', 'kustomize', 'patches')
-  const [label, value] = (textAt(patch, 'target', 'labelSelector') ?? '').split('=')
-  const reached = children.filter(child => mapAt(child.metadata, 'labels')[label ?? ''] === value)
-  assert.deepEqual(
-    reached.map(child => child.metadata.name),
-    children.filter(child => textAt(child.spec, 'source', 'path')).map(child => child.metadata.name),
-  )
+test('a reference to a secret is no secret', () => {
+  assert.deepEqual(secretsIn({ admin: { existingSecret: 'grafana', passwordKey: 'password', userKey: 'user' } }), [])
 })

@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { parseManifest } from '../../scripts/inventory.ts'
 import { findChart, pins } from '../../scripts/lib/charts.ts'
 import { fileText, readManifest, readValues, type Vars } from '../../scripts/lib/fill.ts'
+import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
@@ -76,17 +77,21 @@ export function platformManifests(): K8sObject[] {
 
 /** A folder of gitops/ as Kustomize builds it. */
 export function kustomized(folder: string, namespace?: string): K8sObject[] {
-  const objects = parseManifest(run('kubectl', ['kustomize', join(root, folder)]))
+  const objects = parseManifest(kustomizedText(folder))
   return namespace ? objects.map(object => inNamespace(object, namespace)) : objects
 }
+
+/** The same as text. @param top another repository than this one */
+export const kustomizedText = (folder: string, top = root): string => run('kubectl', ['kustomize', join(top, folder)])
 
 /** The applications' own objects, by Application: those whose files are in this repository. */
 export function applicationManifests(): K8sObject[] {
   const applications = kustomized('gitops/applications')
-  const own = applications.flatMap(application => {
-    const path = textAt(application.spec, 'source', 'path')
-    return path ? kustomized(path, textAt(application.spec, 'destination', 'namespace')) : []
-  })
+  const own = applications.flatMap(application =>
+    sourcesOf(application).flatMap(({ path }) =>
+      path ? kustomized(path, textAt(application.spec, 'destination', 'namespace')) : [],
+    ),
+  )
   return [...readManifest(join(root, 'gitops/bootstrap/applications.yaml'), sample), ...applications, ...own]
 }
 

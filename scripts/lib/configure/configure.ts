@@ -6,7 +6,7 @@ import { paint, print } from '../output.ts'
 import { isYes } from '../site/confirm.ts'
 import { look } from '../site/env-file.ts'
 import { replaceFile, withValues } from '../site/env-write.ts'
-import { examine } from '../site/examine.ts'
+import { type Examined, examine } from '../site/examine.ts'
 import { envText, quoting } from '../site/example.ts'
 import { type Key, secretKeys } from '../site/schema.ts'
 import { placeholders } from '../site/values.ts'
@@ -23,6 +23,7 @@ import {
 } from './questions.ts'
 import { answered, type Session } from './session.ts'
 import { problemsToMend, Settings } from './settings.ts'
+import { publish, type SiteWrite, siteWrite } from './site-file.ts'
 import type { ClusterFacts } from './survey.ts'
 import { settleCluster } from './which-cluster.ts'
 
@@ -47,9 +48,8 @@ export async function configure(flags: Flags): Promise<number> {
     await settlePlatform(session, facts)
     await settleGit(session)
     const file = envFile(settings)
-    const notices = await judge(session, facts, file.text)
-    // What else is made from these facts (the GitOps site file) is shown, confirmed and written here too.
-    return await carryOut(session, file, notices, flags)
+    const after = await judge(session, facts, file.text)
+    return await carryOut(session, file, after, siteWrite(after), flags)
   } finally {
     asker?.close()
   }
@@ -87,7 +87,7 @@ function envFile(settings: Settings): Written {
 }
 
 /** The bootstrap's own rules on what is about to be written. What is wrong with this computer's kubeconfig can wait. */
-async function judge(session: Session, facts: ClusterFacts | undefined, text: string): Promise<string[]> {
+async function judge(session: Session, facts: ClusterFacts | undefined, text: string): Promise<Examined> {
   const { settings, needed, offers } = session
   const { environment } = settings.before
   const after = await examine({ env: environment, text, processEnv: { HOME: process.env.HOME } })
@@ -103,31 +103,32 @@ async function judge(session: Session, facts: ClusterFacts | undefined, text: st
       })
   for (const [key, problem] of needed) found.push({ key, problem, fix: '' })
   throwProblems(problemsToMend(settings, found, offers))
-  return [...later.map(({ problem, fix }) => `KUBECONFIG: ${problem}. Before the first run: ${fix}`), ...after.notices]
+  const notices = later.map(({ problem, fix }) => `KUBECONFIG: ${problem}. Before the first run: ${fix}`)
+  return { ...after, notices: [...notices, ...after.notices] }
 }
 
 const masked = (key: Key, text: string): string =>
   secretKeys.has(key) && text ? `‹secret, ${text.length} characters›` : text
 
-async function carryOut(session: Session, file: Written, notices: string[], flags: Flags): Promise<number> {
-  const { settings, asker, yes } = session
+async function carryOut(
+  { settings, asker, yes }: Session,
+  file: Written,
+  { notices }: Examined,
+  gitops: SiteWrite | undefined,
+  flags: Flags,
+): Promise<number> {
   const { name, path, environment } = settings.before
   const changes = settings.changes()
   const pending = file.text !== file.before || file.open !== undefined
+  const committed = gitops?.changes.length ? gitops : undefined
   const next = environment === 'prod' ? 'make plan' : `make plan ENV=${environment}`
   if (!flags.json) {
     if (pending) say(`\n${file.before === undefined ? `New: ${name}` : name}`)
-    for (const { key, from, to, why } of changes) {
-      const added = from === undefined
-      const line = added
-        ? `+ ${key}=${masked(key, to)}`
-        : `~ ${key}: ${masked(key, from)} → ${masked(key, to) || 'nothing'}`
-      const beside = why !== answered && line.length + why.length < 74
-      const reason = beside ? `  ${paint('dim', `# ${why}`, process.stderr)}` : ''
-      say(`  ${paint(added ? 'green' : 'yellow', line, process.stderr)}${reason}`)
-      if (why !== answered && !beside) explain(`  # ${why}`)
-    }
+    for (const { key, from, to, why } of changes)
+      showChange(key, from === undefined ? undefined : masked(key, from), masked(key, to), why)
     if (file.open) say(`  ~ mode ${file.open} → 0600, so that you alone can read it`)
+    if (committed) say(`\n${committed.name}, which Argo CD reads from Git`)
+    for (const { key, from, to } of committed?.changes ?? []) showChange(key, from, to, answered, ': ')
     for (const notice of notices) say(`  ! ${notice}`)
   }
   const account = (written: boolean) => {
@@ -136,35 +137,50 @@ async function carryOut(session: Session, file: Written, notices: string[], flag
       ...(from === undefined ? {} : { from: masked(key, from) }),
     }))
     const mode = file.open ? { mode: { from: file.open, to: '0600' } } : {}
+    const site = committed ? { site: { file: committed.name, changes: committed.changes } } : {}
+    const steps = committed ? { commit: publish(committed.name) } : {}
     if (flags.json)
       print(
         JSON.stringify({
-          event: 'summary',
-          file: name,
-          written,
-          changes: shown,
-          ...mode,
-          notices,
-          next,
-          code: exit.done,
+          ...{ event: 'summary', file: name, written, changes: shown, ...mode, ...site, notices },
+          ...{ ...steps, next, code: exit.done },
         }),
       )
-    else if (written) print(`\nWritten: ${name}, readable by you alone. Next: ${next}`)
-    else print(pending ? '\nA plan: nothing was written.' : `Nothing to change in ${name}. Next: ${next}`)
+    else if (written) {
+      const secret = pending ? `${name}, readable by you alone` : ''
+      print(`\nWritten: ${[secret, committed?.name].filter(Boolean).join('; ')}. Next: ${next}`)
+      if (committed) print(`Argo CD sees the second when it is pushed: ${publish(committed.name)}`)
+    } else
+      print(pending || committed ? '\nA plan: nothing was written.' : `Nothing to change in ${name}. Next: ${next}`)
     return exit.done
   }
-  if (!pending || flags.plan) return account(false)
+  if ((!pending && !committed) || flags.plan) return account(false)
+  const overwritten = [
+    ...(pending && file.before !== undefined ? [name] : []),
+    ...(committed && !committed.untouched ? [committed.name] : []),
+  ]
   if (asker) {
     const answer = await asker.line('\nWrite it? [Y/n] ')
     if (answer === undefined || !(answer === '' || isYes(answer)))
       throw new HomelabError({ what: 'not confirmed, nothing was written', fix: 'run it again', code: exit.usage })
-  } else if (file.before !== undefined && !yes)
+  } else if (overwritten.length && !yes)
     throw new HomelabError({
-      what: `${name} is there, and nobody confirmed the change: nothing was written`,
-      why: changes.map(({ key }) => key).join(', ') || `mode ${file.open}`,
+      what: `${overwritten.join(' and ')} ${overwritten.length > 1 ? 'are' : 'is'} there, and nobody confirmed the change: nothing was written`,
+      why: [...changes, ...(committed?.changes ?? [])].map(({ key }) => key).join(', ') || `mode ${file.open}`,
       fix: 'the same command with --yes; it changes only these lines',
       code: exit.usage,
     })
-  replaceFile(path, file.text, 0o600)
+  if (pending) replaceFile(path, file.text, 0o600)
+  if (committed) replaceFile(committed.path, committed.text, statSync(committed.path).mode & 0o777)
   return account(true)
+}
+
+/** One line of the diff, with the reason for it. */
+function showChange(key: string, from: string | undefined, to: string, why: string, sign = '='): void {
+  const added = from === undefined
+  const line = added ? `+ ${key}${sign}${to}` : `~ ${key}: ${from} → ${to || 'nothing'}`
+  const beside = why !== answered && line.length + why.length < 74
+  const reason = beside ? `  ${paint('dim', `# ${why}`, process.stderr)}` : ''
+  say(`  ${paint(added ? 'green' : 'yellow', line, process.stderr)}${reason}`)
+  if (why !== answered && !beside) explain(`  # ${why}`)
 }

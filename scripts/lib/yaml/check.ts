@@ -103,13 +103,16 @@ function notKustomization(file: string, top: string, documents: readonly YamlDoc
   const flaws = notMap(documents)
   const [document] = documents
   if (flaws.length || !document) return flaws
-  for (const [i, resource] of listAt(document.value, 'resources').entries()) {
+  const named = ['resources', 'components'].flatMap(list =>
+    listAt(document.value, list).map((name, i) => [list, i, name] as const),
+  )
+  for (const [list, i, resource] of named) {
     if (typeof resource !== 'string' || /^[a-z]+:\/\/|^[\w.-]+@|\?ref=/.test(resource)) continue
     if (existsSync(join(top, dirname(file), resource))) continue
-    const line = document.entries.find(({ path }) => path[0] === 'resources' && path[1] === i)?.line ?? document.line
+    const line = document.entries.find(({ path }) => path[0] === list && path[1] === i)?.line ?? document.line
     flaws.push({
       line,
-      path: ['resources', i],
+      path: [list, i],
       problem: `there is no ${resource}`,
       fix: 'correct the name, or add the file',
     })
