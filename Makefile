@@ -71,8 +71,8 @@ credentials: setup ## the generated passwords: which there are and how to read t
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
 
-sandbox: setup ### a throw-away control plane to play with (NODES=… ARGOCD=1); use it with --sandbox
-	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(ARGOCD),--argocd)
+sandbox: setup ### a throw-away control plane to play with (NODES=… WITH=argocd); use it with --sandbox
+	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(WITH),--with "$(WITH)")
 
 sandbox-status: setup ### what the sandbox runs
 	@$(RUN) scripts/sandbox.ts status
@@ -122,5 +122,5 @@ docs: setup ### write .env.example and the configuration page anew
 bench: setup ### cold bootstrap against helmfile and plain helm, same charts, same control plane
 	@$(RUN) scripts/bench.ts
 
-programs: setup ### build the sandbox's programs only, Argo CD included
-	@$(RUN) scripts/sandbox.ts programs --argocd
+programs: setup ### build the sandbox's programs only, all optional ones included
+	@$(RUN) scripts/sandbox.ts programs --all

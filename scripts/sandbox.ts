@@ -22,7 +22,12 @@ await command(
         help: 'cores x memory of each node (three of 4x8Gi); 100*4x8Gi is a hundred',
       },
       'ready-after': { type: 'string', value: 'MS', help: 'how long a pod takes until it is Ready (1000)' },
-      argocd: { type: 'boolean', help: 'with up, programs: the real Argo CD too, built the first time (five minutes)' },
+      with: {
+        type: 'string',
+        value: 'A,B',
+        help: 'optional real programs too, built the first time: argocd (minutes)',
+      },
+      all: { type: 'boolean', help: 'with up, programs: all of the optional ones' },
       without: { type: 'string', value: 'A,B', help: 'start with these switched off' },
       ...common,
     },
@@ -34,6 +39,12 @@ await command(
     const name = text('name') ?? (process.env.SANDBOX || 'default')
     const report = createReport(values.json === true)
     const show = (value: unknown, words: string) => print(values.json ? JSON.stringify(value, null, 2) : words)
+
+    const { extraNames } = await import('./lib/sandbox/extras.ts')
+    const asked = text('with')?.split(',').filter(Boolean) ?? []
+    const unknown = asked.find(one => !extraNames.includes(one as (typeof extraNames)[number]))
+    if (unknown) throw wrong(`there is no optional program ${unknown}: ${extraNames.join(', ')}`)
+    const wanted = extraNames.filter(one => values.all || asked.includes(one))
 
     if (what === 'up') {
       const { parseNodes } = await import('./lib/sandbox/nodes.ts')
@@ -47,7 +58,7 @@ await command(
         readyAfter,
         without,
         report,
-        argocd: values.argocd === true,
+        extras: wanted,
       })
       const path = sandbox.programs.kubectl.replace(/\/kubectl$/, '')
       const { KUBECACHEDIR } = sandbox.env
@@ -80,9 +91,10 @@ await command(
       show(off, `off: ${off.join(', ') || 'nothing'}`)
     } else if (what === 'programs') {
       const programs = await (await import('./lib/sandbox/programs.ts')).ensurePrograms(report)
-      const { ensureArgocd } = await import('./lib/sandbox/argocd/build.ts')
-      const argocd = values.argocd ? await ensureArgocd(report) : undefined
-      show({ ...programs, ...(argocd ? { argocd } : {}) }, [programs.dir, ...(argocd ? [argocd.dir] : [])].join('\n'))
+      const { ensureExtra } = await import('./lib/sandbox/extra-build.ts')
+      const extras: Record<string, Awaited<ReturnType<typeof ensureExtra>>> = {}
+      for (const one of wanted) extras[one] = await ensureExtra(one, report)
+      show({ ...programs, extras }, [programs, ...Object.values(extras)].map(({ dir }) => dir).join('\n'))
     } else
       throw wrong(
         what === undefined

@@ -4,12 +4,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import type { HomelabError } from '../../scripts/lib/errors.ts'
 import { at, type K8sObject, nameOf, textAt } from '../../scripts/lib/k8s.ts'
-import { ensureArgocd } from '../../scripts/lib/sandbox/argocd/build.ts'
+import { ensureExtra } from '../../scripts/lib/sandbox/extra-build.ts'
 import { createReport } from '../../scripts/lib/sandbox/report.ts'
 import { OlderLayout } from './older-layout.ts'
 import { checkout, Lab, sandboxFor } from './support.ts'
 
-const built = await ensureArgocd(createReport()).then(
+const built = await ensureExtra('argocd', createReport()).then(
   () => undefined,
   (error: HomelabError) => `Argo CD is not built and cannot be: ${error.what}`,
 )
@@ -54,7 +54,7 @@ const claim: K8sObject = {
 
 before(async () => {
   if (built !== undefined) return
-  lab = new Lab(await sandboxFor('adopt', { argocd: true }))
+  lab = new Lab(await sandboxFor('adopt', { extras: ['argocd'] }))
   older = new OlderLayout(lab.sandbox, lab.cluster)
   await older.install([
     older.chart('metallb', 'metallb', 'metallb-system'),

@@ -7,6 +7,8 @@ import { after, afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HomelabError } from '../../scripts/lib/errors.ts'
+import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
+import { type Extra, extraNames, extras } from '../../scripts/lib/sandbox/extras.ts'
 import { withFileLock } from '../../scripts/lib/sandbox/filelock.ts'
 import { checkNetwork, findGo } from '../../scripts/lib/sandbox/go.ts'
 import { moduleVersion, patched } from '../../scripts/lib/sandbox/modules.ts'
@@ -15,7 +17,7 @@ import { reportTo } from '../../scripts/lib/sandbox/report.ts'
 const folder = mkdtempSync(join(tmpdir(), 'homelab-programs-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const proxies = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
-const kept = Object.fromEntries(['PATH', 'GO', ...proxies].map(name => [name, process.env[name]]))
+const kept = Object.fromEntries(['PATH', 'GO', 'XDG_CACHE_HOME', ...proxies].map(name => [name, process.env[name]]))
 afterEach(() => {
   for (const [key, value] of Object.entries(kept))
     if (value === undefined) delete process.env[key]
@@ -86,6 +88,21 @@ test('versions come from go.mod, where each is said once', () => {
   assert.match(moduleVersion(goMod, 'k8s.io/kubernetes'), /^v1\.\d+\.\d+$/)
   assert.match(moduleVersion(goMod, 'github.com/cert-manager/cert-manager'), /^v1\.\d+\.\d+$/)
   assert.throws(() => moduleVersion(goMod, 'example.org/none'), /does not require example\.org\/none/)
+})
+
+test('each optional program has a module that requires what it is called after', async () => {
+  process.env.XDG_CACHE_HOME = folder
+  for (const name of extraNames) {
+    const { versionOf, patches = [] }: Extra = extras[name]
+    const goMod = readFileSync(
+      fileURLToPath(new URL(`../../infrastructure/sandbox/${name}/go.mod`, import.meta.url)),
+      'utf8',
+    )
+    for (const module of [versionOf, ...patches.map(patch => patch.module)])
+      assert.match(moduleVersion(goMod, module), /^v\d+\./)
+    assert.equal(await builtExtra(name), undefined, 'asked, not built')
+    assert.match((await notBuilt(name)) || '', /is not built here: make programs/)
+  }
 })
 
 test('a patch that does not fit exactly one line is refused', () => {

@@ -7,9 +7,10 @@ import { parseAllDocuments, stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
 import { signal } from '../process.ts'
 import { Api } from './api.ts'
-import { ensureArgocd } from './argocd/build.ts'
 import { type Ports, readStages, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
+import { ensureExtra } from './extra-build.ts'
+import { type Extra, type ExtraName, extras } from './extras.ts'
 import { withFileLock } from './filelock.ts'
 import { localPrograms, provisionerName } from './local-programs.ts'
 import type { NodeSize } from './nodes.ts'
@@ -53,8 +54,8 @@ export interface UpOptions {
   without?: readonly string[]
   /** The sandbox ends by itself when this process is gone. */
   ownerPid?: number
-  /** Argo CD's real programs run where its pods are Ready: built first if they are not there yet. */
-  argocd?: boolean
+  /** Optional real programs that run where their pods are Ready: built first if they are not there yet. */
+  extras?: readonly ExtraName[]
 }
 
 function folder(name: string): string {
@@ -90,14 +91,16 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
   ]
   checkNames(options.without ?? [], known)
   const programs = await ensurePrograms(report)
-  const argocd = options.argocd ? await ensureArgocd(report) : undefined
+  const optional = await withExtras(options.extras ?? [], report)
   const waiting = (pid: number) => report(`sandbox ${name}: process ${pid} is working on it; waiting`)
   return withFileLock(`${dir}.lock`, waiting, async () => {
     const running = await runningSandbox(name)
     if (running) {
-      if (argocd && !(await readRecord(dir))?.argocd)
+      const has = (await readRecord(dir))?.extras ?? {}
+      const without = options.extras?.find(one => !has[one])
+      if (without)
         throw new HomelabError({
-          what: `the sandbox ${name} runs already, without Argo CD`,
+          what: `the sandbox ${name} runs already, without ${extras[without].title}`,
           fix: `end it first: npx tsx scripts/sandbox.ts down --name ${name}`,
           code: exit.usage,
         })
@@ -127,7 +130,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       programs: programs.paths,
       versions: programs.versions,
       charts: programs.charts,
-      ...(argocd ? { argocd: { ...argocd, redis: await freePort(), repoServer: await freePort() } } : {}),
+      extras: optional,
       nodes: [...nodes],
       readyAfter: options.readyAfter ?? 1000,
       ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
@@ -147,6 +150,16 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
     report(`sandbox ${name}: up after ${((Date.now() - begin) / 1000).toFixed(1)} s`)
     return describe(record)
   })
+}
+
+async function withExtras(names: readonly ExtraName[], report: Report): Promise<SandboxRecord['extras'] & object> {
+  const found: SandboxRecord['extras'] = {}
+  for (const name of names) {
+    const { ports = [] }: Extra = extras[name]
+    const local = await Promise.all(ports.map(async port => [port, await freePort()] as const))
+    found[name] = { ...(await ensureExtra(name, report)), ports: Object.fromEntries(local) }
+  }
+  return found
 }
 
 /** Take a sandbox down, whatever state it is in; without one of that name nothing happens. @returns whether there was one */

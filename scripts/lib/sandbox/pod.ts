@@ -1,5 +1,6 @@
 // A pod as far as a local program needs it, what such a program is, and what the pod tells it.
 import type { Api, KubeObject } from './api.ts'
+import type { ExtraName } from './extras.ts'
 import type { ProgramName } from './programs.ts'
 import type { SandboxRecord } from './record.ts'
 
@@ -56,8 +57,10 @@ export interface Launch {
 export interface LocalProgram {
   /** The name by which it is switched off, and that of its log. */
   name: string
-  /** Without one, `Launch.path` says what is started, and only sandboxes that were asked for Argo CD have it. */
+  /** One of the sandbox's own programs, or … */
   program?: ProgramName
+  /** … one of an optional group, for sandboxes that were asked for it; `Launch.path` says what is started. */
+  extra?: ExtraName
   /** The version that runs, a key of `Programs.versions`: a pod that names another one is noted in the log. */
   version?: 'metallb' | 'cert-manager' | 'adguard'
   /** Matches the container's image, without registry, tag and digest. */

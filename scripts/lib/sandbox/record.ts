@@ -1,10 +1,16 @@
 // What is written down about a sandbox (sandbox.json in its folder): all that the agent, `down` and `status` need.
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ArgocdPrograms } from './argocd/build.ts'
+import type { ExtraPrograms } from './extra-build.ts'
+import type { ExtraName } from './extras.ts'
 import type { NodeSize } from './nodes.ts'
 import { sandboxesRoot } from './paths.ts'
 import type { Programs } from './programs.ts'
+
+/** Optional programs in a sandbox, and where they find each other on 127.0.0.1 (`extras.ts` names the ports). */
+export interface RunningExtra extends ExtraPrograms {
+  ports: Record<string, number>
+}
 
 export interface SandboxRecord {
   name: string
@@ -18,8 +24,8 @@ export interface SandboxRecord {
   programs: Programs['paths']
   versions: Programs['versions']
   charts: Programs['charts']
-  /** Argo CD's programs, when this sandbox was asked to run them, and where two of them are met on 127.0.0.1. */
-  argocd?: ArgocdPrograms & { redis: number; repoServer: number }
+  /** The optional programs that this sandbox was asked to run. */
+  extras?: Partial<Record<ExtraName, RunningExtra>>
   nodes: NodeSize[]
   /** Milliseconds until a pod is Ready that does not say itself. */
   readyAfter: number

@@ -51,7 +51,7 @@ export class Supervisor {
 
   /** Whether this sandbox can run it. */
   #has(local: LocalProgram): boolean {
-    return local.program !== undefined || this.#parts.record.argocd !== undefined
+    return local.extra === undefined || this.#parts.record.extras?.[local.extra] !== undefined
   }
 
   /** The local port behind a pod's port, while its program runs. @param port `9443/tcp` */

@@ -1,8 +1,9 @@
 // Argo CD's programs in the place of its fake pods: told by their own ConfigMaps, met on loopback.
-import { mkdir, rm, symlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { socketPath } from '../paths.ts'
-import { environment, type Launch, type LocalProgram, ownArguments, type Place } from '../pod.ts'
+import { configured, extraOf, extraPort, extraProgram } from '../place.ts'
+import { type Launch, type LocalProgram, ownArguments, type Place } from '../pod.ts'
 import { freePort } from '../ports.ts'
 
 const image = /(^|\/)argoproj\/argocd$/
@@ -12,6 +13,7 @@ export const argocdPrograms: readonly LocalProgram[] = [
   ...(['application-controller', 'repo-server', 'server'] as const).map(
     (role): LocalProgram => ({
       name: `argocd-${role}`,
+      extra: 'argocd',
       image,
       only: (_, { args = [] }) => args[0]?.endsWith(`/argocd-${role}`) ?? false, // one image for all of them
       launch: place => launch(role, place),
@@ -19,6 +21,7 @@ export const argocdPrograms: readonly LocalProgram[] = [
   ),
   {
     name: 'argocd-redis',
+    extra: 'argocd',
     image: /(^|\/)redis$/,
     only: ({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] === 'argocd',
     launch: redis,
@@ -27,8 +30,9 @@ export const argocdPrograms: readonly LocalProgram[] = [
 
 async function launch(role: 'application-controller' | 'repo-server' | 'server', place: Place): Promise<Launch> {
   const { pod, container, dir, kubeconfig } = place
-  const argocd = own(place)
-  const [port, metrics] = [role === 'repo-server' ? argocd.repoServer : await freePort(), await freePort()]
+  const argocd = extraOf(place, 'argocd')
+  const [repository, redis] = [extraPort(place, 'argocd', 'repo-server'), extraPort(place, 'argocd', 'redis')]
+  const [port, metrics] = [role === 'repo-server' ? repository : await freePort(), await freePort()]
   const env = await configured(place)
   const tmp = join(dir, 'tmp')
   await mkdir(tmp, { recursive: true })
@@ -40,15 +44,15 @@ async function launch(role: 'application-controller' | 'repo-server' | 'server',
     '--metrics-address=127.0.0.1',
     `--metrics-port=${metrics}`,
   ]
-  const repoServer = [`--repo-server=127.0.0.1:${argocd.repoServer}`, '--repo-server-plaintext']
+  const repoServer = [`--repo-server=127.0.0.1:${repository}`, '--repo-server-plaintext']
   const args = {
     'application-controller': [...cluster, ...repoServer, `--metrics-port=${metrics}`],
     'repo-server': [...listening, '--disable-tls', '--client-ca-path='],
     server: [...cluster, ...listening, ...repoServer],
   }[role]
   return {
-    path: await link(place, `argocd-${role}`, 'argocd'),
-    args: [...told, ...args, `--redis=127.0.0.1:${argocd.redis}`],
+    path: await extraProgram(place, 'argocd', 'argocd', `argocd-${role}`),
+    args: [...told, ...args, `--redis=127.0.0.1:${redis}`],
     env: {
       ...env,
       // Its helm and kustomize, before any that this machine has.
@@ -72,41 +76,11 @@ async function launch(role: 'application-controller' | 'repo-server' | 'server',
 /** Not Redis itself but a small one in Go; it holds nothing that Argo CD cannot make again. */
 async function redis(place: Place): Promise<Launch> {
   const { REDIS_PASSWORD = '' } = await configured(place)
-  const { redis: port } = own(place)
+  const port = extraPort(place, 'argocd', 'redis')
   return {
-    path: await link(place, 'argocd-redis', 'argocd-redis'),
+    path: await extraProgram(place, 'argocd', 'argocd-redis'),
     args: ['-address', `127.0.0.1:${port}`],
     env: { REDIS_PASSWORD },
     ports: { '6379/tcp': port },
   }
-}
-
-function own({ record }: Place): NonNullable<Place['record']['argocd']> {
-  if (!record.argocd) throw new Error('this sandbox was not asked to run Argo CD')
-  return record.argocd
-}
-
-/** The program under the name that says what it is to do, in a folder that says whose it is. */
-async function link({ record, dir }: Place, name: string, program: string): Promise<string> {
-  const path = join(dir, name)
-  await rm(path, { force: true })
-  await symlink(join(record.argocd?.dir ?? '', program), path)
-  return path
-}
-
-/** The container's environment, with what stands in ConfigMaps and Secrets; what is missing there is left out. */
-async function configured({ api, pod, container }: Place): Promise<Record<string, string>> {
-  const env = environment(pod, container)
-  const read = async (kind: string, name: string) => {
-    const path = `/api/v1/namespaces/${pod.metadata.namespace}/${kind}/${name}`
-    return (await api.request<{ data?: Record<string, string> }>('GET', path)).body.data ?? {}
-  }
-  for (const { name, valueFrom } of container.env ?? []) {
-    const { configMapKeyRef: map, secretKeyRef: secret } = valueFrom ?? {}
-    const text = map ? (await read('configmaps', map.name))[map.key] : undefined
-    const hidden = secret ? (await read('secrets', secret.name))[secret.key] : undefined
-    const value = text ?? (hidden === undefined ? undefined : Buffer.from(hidden, 'base64').toString())
-    if (value !== undefined) env[name] = value
-  }
-  return env
 }

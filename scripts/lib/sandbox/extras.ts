@@ -1,0 +1,57 @@
+// Optional programs of the sandbox, each group in a Go module of its own: the table. Most rehearsals do without some.
+// A new one: a folder infrastructure/sandbox/NAME with go.mod and go.sum, and a row here; `make programs` builds it, and
+// what is to run in the place of a pod names it in `local-programs.ts`.
+import type { Patch } from './modules.ts'
+
+export interface Extra {
+  /** What it is called in messages. */
+  title: string
+  /** Package → our name for the program. */
+  packages: Readonly<Record<string, string>>
+  /** The module whose version is that of the whole. */
+  versionOf: string
+  /** Lines that no flag reaches, changed in a copy of the module. */
+  patches?: readonly Patch[]
+  /** Further flags for Go, e.g. `-tags=…`. */
+  flags?: readonly string[]
+  /** Go variables that are set to that version, without its `v`. */
+  stamps?: readonly string[]
+  /** For Go itself. `GOTOOLCHAIN: 'auto'` fetches the newer Go that a module asks for, verified as modules are. */
+  env?: Readonly<Record<string, string>>
+  /** Scripts that are laid beside the programs: name → text. */
+  scripts?: Readonly<Record<string, string>>
+  /** Ports on 127.0.0.1 by which its programs find each other in a sandbox, by name. */
+  ports?: readonly string[]
+}
+
+const argo = 'github.com/argoproj/argo-cd/v3'
+
+export const extras = {
+  argocd: {
+    title: 'Argo CD',
+    packages: {
+      [`${argo}/cmd`]: 'argocd', // all of its programs; the name under which it is started says which
+      'sigs.k8s.io/kustomize/kustomize/v5': 'kustomize',
+      './redis': 'argocd-redis',
+    },
+    versionOf: argo,
+    patches: [
+      {
+        // Metrics on every interface.
+        module: argo,
+        file: 'controller/appcontroller.go',
+        from: /^(\tmetricsAddr := fmt\.Sprintf\()"0\.0\.0\.0:%d"(, metricsPort\))$/gm,
+        to: '$1"127.0.0.1:%d"$2',
+      },
+    ],
+    stamps: [`${argo}/common.version`],
+    env: { GOTOOLCHAIN: 'auto' },
+    // Argo CD looks for it on its PATH; its images bring one. It asks about every commit, and an unsigned one is no failure.
+    scripts: { 'git-verify-wrapper.sh': '#!/bin/sh\ngit verify-commit "$1" 2>&1\nexit 0\n' },
+    ports: ['redis', 'repo-server'],
+  },
+} as const satisfies Record<string, Extra>
+
+export type ExtraName = keyof typeof extras
+
+export const extraNames = Object.keys(extras) as ExtraName[]
