@@ -116,7 +116,7 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
-docs: setup ### write .env.example and the configuration page anew
+docs: setup ### write anew what is made of the code: .env.example, pages, dashboards
 	@$(RUN) scripts/docs.ts
 
 bench: setup ### cold bootstrap against helmfile and plain helm, same charts, same control plane
