@@ -14,7 +14,7 @@ const checks: readonly (readonly [RegExp, Check])[] = [
   [/\.(requests|limits)\.cpu$/, cpu],
   [/\.(\w*[pP]ersistence|\w*[vV]olume\w*|\w*[sS]torage\w*|volumeClaimTemplate\w*)\.(size|storage)$/, size],
   [/\.retention$/, retention],
-  [/\.schedule$/, schedule],
+  [/(?<!\.columns)\.schedule$/, schedule], // in a dashboard's table it is the heading of a label
   [/\.(timeZone|timezone)$/, zone],
   [/\.(labels|annotations|matchLabels|nodeSelector|podLabels|podAnnotations)\.[^.]+$/, text],
   [/\.argocdServerAdminPassword$/, bcrypt],
