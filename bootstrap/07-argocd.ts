@@ -1,5 +1,6 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/../scripts/lib/launch" "$0" "$@"'
 // 07 · Argo CD: from here on, everything else comes from Git.
+import { credentialsFile } from '../scripts/lib/backup/credentials.ts'
 import { step } from '../scripts/lib/step.ts'
 
 const about = {
@@ -8,6 +9,8 @@ const about = {
   ready: 'deployment/argocd/argocd-server',
 }
 const files = 'infrastructure/platform/argocd'
+// A SealedSecret with the same value may take the Secret over.
+const managed = { annotations: { 'sealedsecrets.bitnami.com/managed': 'true' } }
 
 export default step(import.meta, about, async verbs => {
   const { site, namespace, secret, chart, apply, wait, verify, onUninstall } = verbs
@@ -20,9 +23,14 @@ export default step(import.meta, about, async verbs => {
   await chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' })
   await apply(`${files}/project.yaml`)
   await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
+  if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, managed)
+  await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, managed)
   await apply('gitops/bootstrap/applications.yaml')
 
-  onUninstall({ made: ['appproject/argocd/default'] })
+  onUninstall({
+    keep: { 'secret/velero/velero-repo-credentials': 'without it nobody reads the volumes in the backups' },
+    made: ['appproject/argocd/default', 'secret/velero/velero-s3'],
+  })
   await wait('workloads/argocd')
   await verify.https('argocd', '/healthz', 'ok')
 })

@@ -71,6 +71,7 @@ export interface SecretVerb {
     data: Readonly<Record<string, SecretValue>>,
     meta?: {
       labels?: Record<string, string>
+      annotations?: Record<string, string>
       /** `Opaque` unless said; it cannot be changed later. */
       type?: string
       /** A chart takes the Secret over: once it is there it is left alone. */
@@ -166,6 +167,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
           name,
           namespace,
           labels: { ...ourLabels, ...meta.labels },
+          ...(meta.annotations ? { annotations: meta.annotations } : {}),
         },
         type: meta.type ?? 'Opaque',
         data: wanted,

@@ -10,6 +10,8 @@ export const generated: Readonly<Record<string, readonly string[]>> = {
   'Secret cert-manager/dns01-rfc2136': ['tsig-secret'],
   'Secret cattle-system/bootstrap-secret': ['bootstrapPassword'],
   'Secret cattle-system/tls-ca': ['cacerts.pem'],
+  'Secret velero/velero-s3': ['cloud'],
+  'Secret velero/velero-repo-credentials': ['repository-password'],
   // by MetalLB's controller
   'Secret metallb-system/metallb-memberlist': ['secretkey'],
   // by cert-manager's webhook

@@ -6,6 +6,7 @@ import { hide } from '../redact.ts'
 import { readEnvFile } from '../site/env-file.ts'
 import { describeFound, type Examined, examine } from '../site/examine.ts'
 import { describeProblems, type Found, readValues, type Source } from '../site/read.ts'
+import { backupProblems } from '../site/backup-rules.ts'
 import { addressProblems, certificateProblems, type Draft } from '../site/rules.ts'
 import { about, type Key, keys, secretKeys } from '../site/schema.ts'
 import { placeholders } from '../site/values.ts'
@@ -71,7 +72,10 @@ export class Settings {
   /** What would be wrong if a key had this text, in the words of these keys' own rules. */
   flaw(key: Key, text: string, also: readonly Key[] = []): Found | undefined {
     const draft = this.draft(key, text)
-    const rules = key === 'DOMAIN' ? [] : [...addressProblems(draft.draft), ...certificateProblems(draft.draft)]
+    const rules =
+      key === 'DOMAIN'
+        ? []
+        : [addressProblems, certificateProblems, backupProblems].flatMap(problems => problems(draft.draft))
     return [...draft.problems, ...rules].find(found => found.key === key || also.includes(found.key as Key))
   }
 

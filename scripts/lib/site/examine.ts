@@ -10,6 +10,7 @@ import * as git from './git.ts'
 import { contextProblem, type Kubeconfig, readKubeconfig, serverAddress } from './kubeconfig.ts'
 import { contains, formatAddress, formatRange, isFlaw } from './network.ts'
 import { collect, describeProblems, type Found, readValues, type Sources } from './read.ts'
+import { backupProblems } from './backup-rules.ts'
 import { addressProblems, certificateProblems, type Draft, siteNotices } from './rules.ts'
 import { type Key, secretKeys } from './schema.ts'
 import type { Site } from './site.ts'
@@ -77,7 +78,13 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
     origin: draft.values.GIT_REPOSITORY === undefined,
     branch: draft.values.GIT_REVISION === undefined,
   })
-  const found: Found[] = [...file.problems, ...problems, ...addressProblems(draft), ...certificateProblems(draft)]
+  const found: Found[] = [
+    ...file.problems,
+    ...problems,
+    ...addressProblems(draft),
+    ...certificateProblems(draft),
+    ...backupProblems(draft),
+  ]
 
   const home = outer.HOME || homedir()
   // A relative path in .env means one in the repository; in the environment, one in the working directory.

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { type Flaw, isFlaw } from './network.ts'
 
-export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git'
+export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git' | 'backups'
 
 /** The groups in the order in which people read them. */
 export const groups: Record<Group, { title: string; about: string }> = {
@@ -15,6 +15,7 @@ export const groups: Record<Group, { title: string; about: string }> = {
   },
   platform: { title: 'Platform', about: 'what is installed, and where its data lies.' },
   git: { title: 'Git', about: 'where Argo CD reads the applications from.' },
+  backups: { title: 'Backups', about: 'an S3 server off the cluster, such as the NAS; without one there are no backups.' },
 }
 
 export interface About {

@@ -248,6 +248,46 @@ export const schema = v.strictObject({
     },
     read.localFile,
   ),
+
+  S3_ENDPOINT: optional(
+    {
+      group: 'backups',
+      about: 'The S3 server for the backups, as the nodes reach it; not one that runs in this cluster',
+      example: 'http://192.168.1.20:9000',
+      otherwise: 'none, and nothing is backed up',
+    },
+    read.s3Endpoint,
+  ),
+  S3_BUCKET: preset(
+    {
+      group: 'backups',
+      about: 'The bucket; it must exist. Each environment has a folder of its own in it',
+      example: 'homelab-backups',
+      default: 'homelab-backups',
+    },
+    read.s3Bucket,
+  ),
+  S3_REGION: preset(
+    {
+      group: 'backups',
+      about: 'The server’s region; most servers at home take any, Garage wants garage',
+      example: 'garage',
+      default: 'us-east-1',
+    },
+    read.matching(/^[a-z0-9-]+$/, 'a region of S3', 'S3_REGION=us-east-1, or what the server’s settings say'),
+  ),
+  S3_ACCESS_KEY: optional(
+    {
+      group: 'backups',
+      about: 'The name of a key that may read, write, list and delete in the bucket',
+      example: 'homelab-velero',
+    },
+    read.s3Key,
+  ),
+  S3_SECRET_KEY: optional(
+    { group: 'backups', about: 'The key itself', example: '40 characters', secret: true },
+    read.s3Key,
+  ),
 })
 
 export type Key = keyof typeof schema.entries

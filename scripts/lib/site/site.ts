@@ -32,6 +32,8 @@ export interface Site {
   /** A folder (absolute) or an address that has the charts. */
   chartsMirror?: string
   git: git.GitSource
+  /** Where the backups go. */
+  s3?: S3
   /** Only in a rehearsal. */
   sandbox?: Sandbox
 }
@@ -47,6 +49,15 @@ export interface Dns01 {
   credentials: Readonly<Record<string, Secret>>
   /** What the provider's issuer file needs besides. */
   vars: Readonly<Record<string, string>>
+}
+
+/** A bucket outside the cluster, and the key to it. */
+export interface S3 {
+  endpoint: string
+  bucket: string
+  region: string
+  accessKey: string
+  secretKey: Secret
 }
 
 /** What a rehearsal knows beyond its site: the sandbox's own programs, their environment, and charts at hand. */
@@ -94,8 +105,16 @@ function build(
     storagePath: values.STORAGE_PATH,
     timezone: values.TIMEZONE,
     git: { path: values.GIT_PATH ?? `gitops/environments/${found.environment}`, ...found.git, ...overrides.git },
+    ...s3(values),
     ...(overrides.sandbox ? { sandbox: overrides.sandbox } : {}),
   }
+}
+
+// The rules have made sure that a server comes with its key.
+function s3(values: Values): Pick<Site, 's3'> {
+  const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_REGION: region, S3_ACCESS_KEY: accessKey = '' } = values
+  if (endpoint === undefined) return {}
+  return { s3: { endpoint, bucket, region, accessKey, secretKey: new Secret(values.S3_SECRET_KEY ?? '') } }
 }
 
 function issuer(values: Values): Issuer {

@@ -267,3 +267,32 @@ export function folderOrAddress(text: string): Result<string> {
   if (search || hash) return { problem: `${shown(text)} ends in ? or #`, fix }
   return text.replace(/\/+$/, '')
 }
+
+/** Where an S3 server answers: scheme, host and port. */
+export function s3Endpoint(text: string): Result<string> {
+  const fix = 'S3_ENDPOINT=http://192.168.1.20:9000, or =https://s3.your-provider.net'
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+    return { problem: `${shown(text)} is not an address that begins with http:// or https://`, fix }
+  const { username, password, pathname, search, hash, origin } = new URL(text)
+  if (username || password)
+    return { problem: `${shown(text)} has a login in it`, fix: 'the login is S3_ACCESS_KEY and S3_SECRET_KEY' }
+  if (pathname !== '/' || search || hash)
+    return { problem: `${shown(text)} goes on after the port`, fix: `S3_ENDPOINT=${origin}, and the bucket in S3_BUCKET` }
+  return origin
+}
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, as all servers keep them. */
+export function s3Bucket(text: string): Result<string> {
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text) && !text.includes('..')) return text
+  return {
+    problem: `${shown(text)} is not the name of a bucket`,
+    fix: 'use 3 to 63 of a–z, 0–9, dots and inner hyphens',
+  }
+}
+
+/** A key of S3: it stands in a line of a file that others read. */
+export function s3Key(text: string): Result<string> {
+  return /^[\x21-\x7e]{3,}$/.test(text)
+    ? text
+    : { problem: 'not a key of S3 (three or more characters without spaces)', fix: 'copy it whole from the server' }
+}
