@@ -108,7 +108,7 @@ export async function rendered(release: Release): Promise<K8sObject[]> {
 /** A chart rendered for the sandbox's Kubernetes. @throws what helm says, when it refuses */
 export function render(
   path: string,
-  { release, namespace }: Release,
+  { release, namespace }: { release: string; namespace: string },
   values: Record<string, unknown>,
   skip?: RegExp,
 ): K8sObject[] {

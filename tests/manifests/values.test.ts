@@ -1,22 +1,16 @@
 // Every key in our values exists upstream, and the values satisfy the charts' own schemas.
 import assert from 'node:assert/strict'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { parse } from 'yaml'
+import { test } from 'node:test'
 import { programs, type Release, releases, render, schemas, valuesOf, withoutSchemas } from './rendered.ts'
+import { defaultsOf, emptyChart } from './schemas.ts'
 import { unknownKeys } from './values-flaws.ts'
 
 /** Maps with defaults of their own that take any key all the same. */
 const free: Readonly<Record<string, readonly string[]>> = {
   'argo-cd': ['configs.cm', 'configs.params', 'configs.rbac'],
   traefik: ['service.spec', 'tlsStore'],
-}
-
-function defaultsOf(chart: string): { text: string; defaults: unknown } {
-  const text = readFileSync(join(schemas, chart, 'default-values.yaml'), 'utf8')
-  return { text, defaults: parse(text) }
 }
 
 for (const release of releases) {
@@ -36,21 +30,6 @@ test('a key that does not exist is named with its path', { skip: withoutSchemas 
   }
   assert.deepEqual(unknownKeys(values, defaults, [], text), ['crds.enable', 'dns01RecursiveNameserverOnly'])
 })
-
-// Helm checks values against a chart's schema by itself, so an empty chart with that schema is a validator.
-const folders: string[] = []
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-function emptyChart(chart: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-schema-'))
-  folders.push(folder)
-  writeFileSync(join(folder, 'Chart.yaml'), `apiVersion: v2\nname: ${chart}\nversion: 0.0.0\n`)
-  copyFileSync(join(schemas, chart, 'values.schema.json'), join(folder, 'values.schema.json'))
-  copyFileSync(join(schemas, chart, 'default-values.yaml'), join(folder, 'values.yaml'))
-  return folder
-}
 
 const withSchema: readonly Release[] = releases.filter(
   ({ chart }) => withoutSchemas !== false || existsSync(join(schemas, chart, 'values.schema.json')),

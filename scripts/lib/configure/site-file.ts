@@ -38,7 +38,9 @@ export function siteWrite({ environment, draft, git }: Examined, top = root): Si
   if (!existsSync(path) || !domain || !git.repository || placeholders.get('DOMAIN') === domain) return undefined
   const before = readFileSync(path, 'utf8')
   const now = readSite(before, name)
-  const facts: SiteFacts = { environment, domain, repository: git.repository, revision: git.revision }
+  const { S3_ENDPOINT: s3Endpoint, S3_BUCKET: s3Bucket = '', S3_REGION: s3Region = '' } = draft.values
+  const s3 = s3Endpoint === undefined ? {} : { s3Endpoint, s3Bucket, s3Region }
+  const facts: SiteFacts = { environment, domain, repository: git.repository, revision: git.revision, ...s3 }
   const changes = siteChanges(now, facts)
   return {
     ...{ name, path, changes },

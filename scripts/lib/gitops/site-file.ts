@@ -12,6 +12,10 @@ export interface SiteFacts {
   domain: string
   repository: string
   revision: string
+  /** Where .env says where backups go; otherwise what the file says stays. */
+  s3Endpoint?: string
+  s3Bucket?: string
+  s3Region?: string
 }
 
 /**

@@ -15,7 +15,10 @@ export const groups: Record<Group, { title: string; about: string }> = {
   },
   platform: { title: 'Platform', about: 'what is installed, and where its data lies.' },
   git: { title: 'Git', about: 'where Argo CD reads the applications from.' },
-  backups: { title: 'Backups', about: 'an S3 server off the cluster, such as the NAS; without one there are no backups.' },
+  backups: {
+    title: 'Backups',
+    about: 'an S3 server off the cluster, such as the NAS; without one there are no backups.',
+  },
 }
 
 export interface About {

@@ -277,7 +277,10 @@ export function s3Endpoint(text: string): Result<string> {
   if (username || password)
     return { problem: `${shown(text)} has a login in it`, fix: 'the login is S3_ACCESS_KEY and S3_SECRET_KEY' }
   if (pathname !== '/' || search || hash)
-    return { problem: `${shown(text)} goes on after the port`, fix: `S3_ENDPOINT=${origin}, and the bucket in S3_BUCKET` }
+    return {
+      problem: `${shown(text)} goes on after the port`,
+      fix: `S3_ENDPOINT=${origin}, and the bucket in S3_BUCKET`,
+    }
   return origin
 }
 

@@ -1,0 +1,28 @@
+// Upstream's default values and schemas, where they lie beside the checkout.
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { parse } from 'yaml'
+import { schemas } from './rendered.ts'
+
+export function defaultsOf(chart: string): { text: string; defaults: unknown } {
+  const text = readFileSync(join(schemas, chart, 'default-values.yaml'), 'utf8')
+  return { text, defaults: parse(text) }
+}
+
+const folders: string[] = []
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** Helm checks values against a chart's schema by itself, so an empty chart with that schema is a validator. */
+export function emptyChart(chart: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'homelab-schema-'))
+  folders.push(folder)
+  writeFileSync(join(folder, 'Chart.yaml'), `apiVersion: v2\nname: ${chart}\nversion: 0.0.0\n`)
+  const schema = join(schemas, chart, 'values.schema.json')
+  if (existsSync(schema)) copyFileSync(schema, join(folder, 'values.schema.json'))
+  copyFileSync(join(schemas, chart, 'default-values.yaml'), join(folder, 'values.yaml'))
+  return folder
+}
