@@ -107,8 +107,8 @@ test-adopt: setup ### make adopt against the real Argo CD; builds it first
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)
 
-faults: setup ### every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1)
-	@$(RUN) tests/faults/run.ts $(if $(LIST),--list) $(if $(ROWS),--rows "$(ROWS)") $(if $(AGAIN),--again) $(if $(SEED),--seed $(SEED))
+faults: setup ### every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1 RECORD=1 REPEAT=50)
+	@$(RUN) tests/faults/run.ts $(if $(LIST),--list) $(if $(ROWS),--rows "$(ROWS)") $(if $(AGAIN),--again) $(if $(SEED),--seed $(SEED)) $(if $(RECORD),--record) $(if $(REPEAT),--repeat $(REPEAT))
 
 test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
 	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)

@@ -10,7 +10,7 @@ import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
-import { behindWebhook, explain, patienceFor, waitFor, webhookNamespace } from './wait.ts'
+import { explain, patienceFor, waitFor, webhookNamespace, withCause } from './wait.ts'
 
 /** A value of a Secret: given, or made once by a function that sees the keys before it. */
 export type SecretValue =
@@ -119,7 +119,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
         patience: Math.min(300, patienceFor(site)),
         ...(manager ? { manager } : {}),
       })
-      .catch(async error => Promise.reject(await behindWebhook(run, error)))
+      .catch(async error => Promise.reject(await withCause(run, error)))
       .finally(() => silence?.())
     for (const one of applied) tell(one)
     return applied
@@ -234,7 +234,10 @@ export function createVerbs(run: Run, step: Step): Verbs {
       }
       doing(`installing ${name} ${chart.version}`)
       const silence = explain(run, step, namespace, `installing ${name}`)
-      await helm.upgrade(namespace, name, chart, values, inputs, patienceFor(site), waiting).finally(silence)
+      await helm
+        .upgrade(namespace, name, chart, values, inputs, patienceFor(site), waiting)
+        .catch(async error => Promise.reject(await withCause(run, error)))
+        .finally(silence)
       did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
     },
 

@@ -2,9 +2,9 @@
 import { type Cluster, parseRef } from './cluster.ts'
 import { HomelabError } from './errors.ts'
 import { judge } from './health/judge.ts'
-import { type Health, worst } from './health/judged.ts'
+import { type Health, oneLine, worst } from './health/judged.ts'
 import { Snapshot } from './health/snapshot.ts'
-import { at, type K8sObject } from './k8s.ts'
+import { at, condition, type K8sObject, listAt, mapAt, textAt } from './k8s.ts'
 import type { Run } from './run.ts'
 import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
@@ -156,9 +156,46 @@ export function webhookNamespace(words: string): string | undefined {
   return /failed calling webhook.*https:\/\/[^./]+\.([^./:]+)\.svc/s.exec(words)?.[1]
 }
 
-/** A webhook does not answer because its pods are not there: the cause of that is the failure's. */
-export async function behindWebhook(run: Run, error: unknown): Promise<unknown> {
+/** The failure of a write with what is behind it, where that can be seen: a webhook without pods, a kind that clashes. */
+export async function withCause(run: Run, error: unknown): Promise<unknown> {
   if (!(error instanceof HomelabError)) return error
+  return (await behindKind(run.cluster, error)) ?? behindWebhook(run, error)
+}
+
+/** A kind is not served because another has one of its names: only one of them can be. */
+async function behindKind(cluster: Cluster, error: HomelabError): Promise<HomelabError | undefined> {
+  const kind = /no matches for kind "([^"]+)"/.exec(error.why ?? '')?.[1]
+  if (kind === undefined) return undefined
+  const definitions = await cluster.list('customresourcedefinitions.apiextensions.k8s.io').catch(() => [])
+  const own = definitions.find(one => textAt(one.spec, 'names', 'kind') === kind)
+  const refused = own && condition(own, 'NamesAccepted')
+  if (!own || refused?.status !== 'False') return undefined
+  const names = new Set(namesOf(own))
+  const group = (one: K8sObject) => textAt(one.spec, 'group')
+  const holder = definitions.find(
+    one => one !== own && group(one) === group(own) && namesOf(one).some(name => names.has(name)),
+  )?.metadata.name
+  return new HomelabError({
+    what: error.what,
+    why: `the kind ${own.metadata.name} is not served: ${oneLine(refused.message)}${holder ? `, by ${holder}` : ''}`,
+    fix: holder
+      ? `kubectl get ${holder} -A; when nothing needs them: kubectl delete crd ${holder}, and the same command again`
+      : 'kubectl get crd',
+    code: error.code,
+    cause: error,
+  })
+}
+
+/** All names under which a kind can be asked for. */
+function namesOf(definition: K8sObject): string[] {
+  const names = mapAt(definition.spec, 'names')
+  return [names.plural, names.singular, ...listAt(definition.spec, 'names', 'shortNames').map(String)].flatMap(name =>
+    name ? [name] : [],
+  )
+}
+
+/** A webhook does not answer because its pods are not there: the cause of that is the failure's. */
+async function behindWebhook(run: Run, error: HomelabError): Promise<HomelabError> {
   const namespace = webhookNamespace(error.why ?? '')
   if (namespace === undefined) return error
   const cause = await run.snapshots.fresh(true).then(

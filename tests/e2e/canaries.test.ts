@@ -22,6 +22,7 @@ import { programsRoot, sandboxesRoot } from '../../scripts/lib/sandbox/paths.ts'
 import { processes } from '../../scripts/lib/sandbox/processes.ts'
 import { readRecord, writeRecord } from '../../scripts/lib/sandbox/record.ts'
 import { everyObject, releaseRecord } from '../faults/state.ts'
+import { report } from '../figures.ts'
 import { Lab, sandboxFor } from './support.ts'
 
 // Odd characters make the forms differ: `/` and `+` in an address, `"` and `\` in JSON.
@@ -190,7 +191,7 @@ test('neither does one that fails while it waits for an issuer', async () => {
   assert.equal(await watched(site, ['--debug'], '8'), 1, seen.get('output')?.join('\n'))
 })
 
-test('and they are nowhere but in Secrets', async () => {
+test('and they are nowhere but in Secrets', async t => {
   await lookAround()
   const secrets = new Map([...known(), ...(await generated())])
   assert.ok(secrets.size >= 8, `there are generated ones: ${[...secrets.keys()].join(', ')}`)
@@ -206,7 +207,15 @@ test('and they are nowhere but in Secrets', async () => {
       seen.get(where)?.some(text => text.length > 0),
       `${where} was looked at`,
     )
-  assert.deepEqual(found(secrets), [allowed])
+  const hits = found(secrets)
+  const wrong = hits.filter(hit => hit !== allowed)
+  report(t, 'canaries', {
+    secrets: secrets.size,
+    places: seen.size,
+    found: wrong.length,
+    excepted: hits.length - wrong.length,
+  })
+  assert.deepEqual(hits, [allowed])
 })
 
 test('a leak would be found, in whatever form and place', async () => {

@@ -15,6 +15,8 @@ export interface Result {
   /** Milliseconds of the whole trial, and of the run that brought the cluster to its end. */
   took: number
   run: number
+  /** Writes where none was allowed. */
+  forbidden: number
 }
 
 export interface MatrixOptions {
@@ -122,11 +124,13 @@ async function tryRow(row: Row, lab: Lab, control: Control, seed: string): Promi
     told,
     took: Date.now() - started,
     run: trial.took,
+    forbidden: trial.forbidden,
   })
+  const wanted = row.ends ?? 'converged'
   try {
     await within(limit, row.run(trial))
     if (!trial.proof) return result('void', 'nothing shows that the fault fired')
-    return trial.end ? result(trial.end, trial.proof) : result('void', 'the row judged nothing')
+    return trial.ends.has(wanted) ? result(wanted, trial.proof) : result('void', `nothing shows that it is ${wanted}`)
   } catch (error) {
     if (error instanceof Fails) return result(error.kind, error.message)
     // The harness's own question was not answered: that says nothing of the scripts.

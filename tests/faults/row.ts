@@ -8,6 +8,8 @@ export interface Row {
   fault: string
   /** What must come of it. */
   expect: string
+  /** For what ends with a named cause instead of a cluster as a clean run leaves it. */
+  ends?: 'refused'
   /** On what it is tried: an empty cluster (unless said), or one on which the platform was built. */
   on?: 'bare' | 'built'
   /** Part of `make test`. */

@@ -9,6 +9,20 @@ import { webhooks } from './rows/webhooks.ts'
 
 export const rows: readonly Row[] = [...kills, ...api, ...webhooks, ...helm, ...cluster, ...site]
 
+/** No fault at all, for `make faults ROWS=R2 REPEAT=50`: what holds once must hold always. */
+export const secondRun: Row = {
+  id: 'R2',
+  on: 'built',
+  fault: 'the same command again on a platform that is built',
+  expect: '0 mutating requests',
+  async run(trial) {
+    const ended = await trial.run()
+    trial.fired(`${ended.summary?.changes} changes`)
+    trial.untouched(ended.writes)
+    await trial.converged(ended)
+  },
+}
+
 // What §3 of the catalogue has besides.
 const laterIssue = 'it needs GitOps or backups, which come with a later issue; their tests take it over'
 

@@ -7,26 +7,17 @@ import { command, common } from '../../scripts/lib/command.ts'
 import { exit, HomelabError } from '../../scripts/lib/errors.ts'
 import { print, seconds } from '../../scripts/lib/output.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { figuresOf, printFigures } from './figures.ts'
+import { figuresOf, isWell, type Known, printFigures } from './figures.ts'
 import { type Result, tryRows } from './matrix.ts'
+import { record } from './record.ts'
 import type { Row } from './row.ts'
-import { excluded, rows } from './rows.ts'
-
-/** Results of the rows that are done, of one seed. */
-interface Kept {
-  seed: number
-  /** Milliseconds of the clean run: what all other times are compared with. */
-  clean: number
-  /** Mutating requests of a second run. */
-  secondRun: number
-  results: Result[]
-}
+import { excluded, rows, secondRun } from './rows.ts'
 
 const file = join(root, '.homelab/faults.json')
 
 await command(
   {
-    line: 'make faults [ROWS=K1,A1] [SEED=N] [AGAIN=1]',
+    line: 'make faults [ROWS=K1,A1] [SEED=N] [AGAIN=1] [RECORD=1] [REPEAT=50]',
     about:
       'Injects each fault of the catalogue into a bootstrap and sees how it ends. Goes on where it was broken off.',
     options: {
@@ -40,7 +31,12 @@ await command(
         help: 'for the moments of the kills; printed, so that a run can be repeated',
       },
       workers: { type: 'string', value: 'N', help: 'rows side by side' },
-      figures: { type: 'string', value: 'FILE', help: 'write the figures there as JSON' },
+      repeat: {
+        type: 'string',
+        value: 'N',
+        help: 'each of the rows N times (R2 is a second run): does it always end so?',
+      },
+      record: { type: 'boolean', help: 'keep the figures of a whole run for the tables in the documentation' },
       ...common,
     },
   },
@@ -48,12 +44,19 @@ await command(
     if (values.list) return list()
     const text = (name: string) => (typeof values[name] === 'string' && values[name] !== '' ? values[name] : undefined)
     const chosen = choose(text('rows'), values.quick === true)
-    const kept = values.again ? undefined : readKept()
+    const repeat = Number(text('repeat') ?? 1)
+    if (values.record && repeat === 1 && chosen.length < rows.length)
+      throw new HomelabError({
+        what: 'part of the rows is no whole run',
+        fix: 'make faults RECORD=1',
+        code: exit.usage,
+      })
+    const tried = repeat > 1 ? chosen.flatMap(row => repeated(row, repeat)) : chosen
+    const kept = values.again || repeat > 1 ? undefined : readKept()
     const seed = Number(text('seed') ?? kept?.seed ?? Math.floor(Math.random() * 1e6))
-    const known = kept?.seed === seed ? kept : { seed, clean: 0, secondRun: 0, results: [] }
-    const done = known.results.filter(one => one.end === 'converged' || one.end === 'refused')
-    const open = chosen.filter(row => !done.some(one => one.id === row.id))
-    print(`seed ${seed}: ${open.length} of ${chosen.length} rows to try${values.again ? '' : ', the others are done'}`)
+    const known: Known = kept?.seed === seed ? kept : { seed, clean: 0, secondRun: 0, results: [] }
+    const open = tried.filter(row => !known.results.some(one => one.id === row.id && isWell(one)))
+    print(`seed ${seed}: ${open.length} of ${tried.length} rows to try${kept ? ', the others are done' : ''}`)
     const started = Date.now()
     if (open.length)
       await tryRows(open, {
@@ -68,33 +71,47 @@ await command(
         },
         onResult(result) {
           known.results = [...known.results.filter(one => one.id !== result.id), result]
-          keep(known)
+          if (repeat === 1) keep(known)
           print(line(result))
         },
       })
-    const results = known.results.filter(one => chosen.some(row => row.id === one.id))
-    const figures = figuresOf(rows, results, known)
+    const figures = figuresOf(tried, known)
     print('')
-    printFigures(figures, Date.now() - started, chosen.length)
-    const target = text('figures')
-    if (target) writeFileSync(target, `${JSON.stringify(figures, null, 2)}\n`)
-    const well = results.length === chosen.length && results.every(one => ['converged', 'refused'].includes(one.end))
+    printFigures(figures, Date.now() - started)
+    if (values.record) await record(repeat > 1 ? { repeats: repeatsOf(chosen, known) } : { run: figures })
+    const well = tried.every(row => isWell(known.results.find(one => one.id === row.id)))
     return well && known.secondRun === 0 ? exit.done : exit.failed
   },
 )
 
+/** The same row again and again, each time with other moments. */
+function repeated(row: Row, times: number): Row[] {
+  return Array.from({ length: times }, (_, i) => ({ ...row, id: `${row.id}#${i + 1}` }))
+}
+
+function repeatsOf(
+  chosen: readonly Row[],
+  { results }: Known,
+): { id: string; fault: string; of: number; well: number }[] {
+  return chosen.map(({ id, fault }) => {
+    const own = results.filter(one => one.id.startsWith(`${id}#`))
+    return { id, fault, of: own.length, well: own.filter(isWell).length }
+  })
+}
+
 function line({ id, end, took, told }: Result): string {
-  const well = end === 'converged' || end === 'refused'
+  const well = isWell({ end })
   return `${well ? '✓' : '✗'} ${id.padEnd(18)} ${seconds(took).padStart(7)}  ${end}: ${well ? (told.split('\n')[0] ?? '') : told}`
 }
 
 /** `K` stands for all of that family, `K1` for all of K1, `K1-2.4` for itself. */
 function choose(ids: string | undefined, quick: boolean): Row[] {
   const named = ids?.split(',').map(id => id.trim())
+  const all = named?.includes(secondRun.id) ? [...rows, secondRun] : rows
   for (const id of named ?? [])
-    if (!rows.some(row => isOf(row, id)))
+    if (!all.some(row => isOf(row, id)))
       throw new HomelabError({ what: `there is no row ${id}`, fix: 'make faults LIST=1', code: exit.usage })
-  return rows.filter(row => (!named || named.some(id => isOf(row, id))) && (!quick || row.quick))
+  return all.filter(row => (!named || named.some(id => isOf(row, id))) && (!quick || row.quick))
 }
 
 function isOf(row: Row, id: string): boolean {
@@ -108,17 +125,17 @@ function list(): number {
   return exit.done
 }
 
-function readKept(): Kept | undefined {
+function readKept(): Known | undefined {
   if (!existsSync(file)) return undefined
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Kept
+    return JSON.parse(readFileSync(file, 'utf8')) as Known
   } catch {
     rmSync(file) // half-written: the run was killed
     return undefined
   }
 }
 
-function keep(known: Kept): void {
+function keep(known: Known): void {
   mkdirSync(join(root, '.homelab'), { recursive: true })
   writeFileSync(`${file}.new`, JSON.stringify(known, null, 1))
   renameSync(`${file}.new`, file)

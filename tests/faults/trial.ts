@@ -39,7 +39,9 @@ export class Trial {
   /** 0 up to 1, the same in every run with the same seed. */
   readonly random: () => number
   proof = ''
-  end: End | undefined
+  readonly ends = new Set<End>()
+  /** Writes of the scripts where none was allowed. */
+  forbidden = 0
   /** Milliseconds of the run that brought the cluster to its end. */
   took = 0
 
@@ -84,7 +86,7 @@ export class Trial {
     }
     const repairs = ended.events.filter(({ text }) => /(^|; )repaired\b/.test(text ?? ''))
     if (repairs.length > 1) throw new Fails('wrong', `more than one repair: ${repairs.map(one => one.text).join('; ')}`)
-    this.end ??= 'converged'
+    this.ends.add('converged')
   }
 
   /** The run ended with this code, its problem says these words, and it has a way out. */
@@ -95,11 +97,12 @@ export class Trial {
     if (!words.test(text)) throw new Fails('wrong', `another cause than ${words}: ${text}`)
     if (/mistake in the scripts|\n\s+at .*\.[jt]s:\d+/.test(text)) throw new Fails('wrong', `a stack trace: ${text}`)
     if (!/"fix"|fix {2}|Fix: /.test(text)) throw new Fails('wrong', `no way out: ${text}`)
-    this.end ??= 'refused'
+    this.ends.add('refused')
   }
 
   /** Nothing was written by the scripts. */
   untouched(writes: readonly AuditedWrite[]): void {
+    this.forbidden += writes.length
     if (writes.length)
       throw new Fails('wrong', `${writes.length} writes, first ${writes[0]?.verb} ${writes[0]?.object}`)
   }

@@ -128,6 +128,7 @@ export const api: readonly Row[] = [
     id: 'A1-120s',
     fault: 'the API server refuses for 120 s, longer than anybody waits',
     expect: 'ends with a named cause; the same command converges once it is back',
+    ends: 'refused',
     async run(trial) {
       trial.refused(await cutFor(trial, 120), 1, /refused/)
       await trial.converged(await trial.run())

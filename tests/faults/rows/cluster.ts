@@ -34,6 +34,7 @@ function refusal(
     on,
     fault,
     expect: 'refused before the first write, with the way out',
+    ends: 'refused',
     async run(trial) {
       await trial.others(objects)
       const ended = await trial.run()
@@ -65,6 +66,7 @@ const badSite = (id: string, fault: string, lines: string, words: RegExp): Row =
   id,
   fault,
   expect: 'refused before the first write; the address is named',
+  ends: 'refused',
   async run(trial) {
     const ended = await withSite(trial, id, lines)
     trial.fired(lines)
@@ -91,6 +93,7 @@ const blocked = (id: string, fault: string, steps: string, objects: readonly obj
   id,
   fault,
   expect: 'named within 30 s of the wait, and in the end; the same command converges once it is gone',
+  ends: 'refused',
   ...(id === 'S2-quota' ? { quick: true as const } : {}),
   async run(trial) {
     // The namespace as a run makes it, so that afterwards no trace of another maker is left on it.

@@ -106,6 +106,7 @@ const owned = (who: string, fault: string, metadata: Partial<K8sObject['metadata
   id: `H3-${who}`,
   fault,
   expect: 'refused before the first write; the owner is named, and the way to hand it over',
+  ends: 'refused',
   ...(who === 'argo' ? { quick: true as const } : {}),
   async run(trial) {
     await trial.others(traefik(metadata))
@@ -123,6 +124,7 @@ export const helm: readonly Row[] = [
     id: 'H2',
     fault: 'a helm of somebody else is at work on Traefik’s release',
     expect: 'refused; its record is left alone',
+    ends: 'refused',
     async run(trial) {
       const { programs, adminKubeconfig, context } = trial.sandbox
       const args = ['install', 'traefik', endlessChart(), '-n', 'traefik', '--create-namespace', '--timeout', '120s']

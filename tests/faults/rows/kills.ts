@@ -196,6 +196,7 @@ export const kills: readonly Row[] = [
       id: `K5-${which === 'the same' ? 'same' : 'other'}`,
       fault: `two runs at once, of ${which} steps`,
       expect: 'one writes; the other refuses and names who holds the lock',
+      ends: 'refused',
       ...(which === 'the same' ? { quick: true as const } : {}),
       async run(trial) {
         const args =
@@ -250,6 +251,7 @@ export const kills: readonly Row[] = [
     id: 'K6-alive',
     fault: 'the lock of a run on another machine, renewed just now',
     expect: 'refused, and nothing written',
+    ends: 'refused',
     async run(trial) {
       await trial.others([holder('ada@elsewhere, process 7', 1)])
       const ended = await trial.run()

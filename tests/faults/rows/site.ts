@@ -51,6 +51,7 @@ const unusable = (id: string, fault: string, words: RegExp, damage: (owner: Owne
   id: `C2-${id}`,
   fault,
   expect: 'named within seconds; nobody is asked for a password',
+  ends: 'refused',
   ...(id === 'token' ? { quick: true as const } : {}),
   async run(trial) {
     const owner = await ownerOf(trial)
@@ -122,6 +123,7 @@ const badCharts = (
   id: `X1-${id}`,
   fault,
   expect: 'named with chart and host; no release is written',
+  ends: 'refused',
   async run(trial) {
     const { server, origin, asked } = await chartServer(path => answer(path, trial))
     try {
@@ -169,6 +171,7 @@ export const site: readonly Row[] = [
     id: 'C1-other',
     fault: 'the context in .env leads to another cluster than the one that was confirmed',
     expect: 'refused with both UIDs, 0 writes',
+    ends: 'refused',
     quick: true,
     async run(trial) {
       const owner = await ownerOf(trial, `CLUSTER_UID=${remembered}\n`)
@@ -186,6 +189,7 @@ export const site: readonly Row[] = [
     id: 'C1-unconfirmed',
     fault: 'the kubeconfig is at another context, and nobody has confirmed a cluster yet',
     expect: 'refused: the cluster is shown and must be confirmed, 0 writes',
+    ends: 'refused',
     async run(trial) {
       const owner = await ownerOf(trial)
       const file = join(owner.folder, '.env')
@@ -218,7 +222,7 @@ export const site: readonly Row[] = [
       trial.expect(ended.code === 0, ended.stderr || ended.stdout)
       trial.fired('the context was another')
       trial.untouched(trial.writesSince(position))
-      trial.end = 'converged'
+      trial.ends.add('converged')
     },
   },
   unusable('token', 'a token that nobody knows', /Unauthorized|logged in/, withUser({ token: 'not-a-real-token' })),
@@ -266,6 +270,7 @@ export const site: readonly Row[] = [
     id: 'K7',
     fault: 'the disk of the cache is full',
     expect: 'ends with the file that could not be written; the same command converges once there is room',
+    ends: 'refused',
     async run(trial) {
       if (process.getuid?.() !== 0) throw new Fails('void', 'only root can mount a small file system for it')
       const owner = await ownerOf(trial, `CLUSTER_UID=${await uidOf(trial)}\n`)

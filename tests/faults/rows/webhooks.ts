@@ -55,6 +55,7 @@ export const webhooks: readonly Row[] = [
     id: 'W3',
     fault: "nobody ever stands behind MetalLB's webhook",
     expect: 'ends with the name of the webhook and why it does not answer',
+    ends: 'refused',
     async run(trial) {
       await trial.switchOff('metallb-controller')
       const ended = await trial.run(bootstrap, ['--only', '01,02'], { env: short })
@@ -68,6 +69,7 @@ export const webhooks: readonly Row[] = [
     id: 'W4-ending',
     fault: 'a kind of cert-manager is being deleted, and an object of it holds it up',
     expect: 'refused before the first write; the kind and what holds it are named',
+    ends: 'refused',
     async run(trial) {
       await trial.others([definition('certificates', 'cert-manager.io', 'Certificate')])
       await trial.kubectl(['wait', '--for=condition=Established', 'crd/certificates.cert-manager.io', '--timeout=20s'])
@@ -101,7 +103,8 @@ export const webhooks: readonly Row[] = [
   {
     id: 'W4-names',
     fault: "another kind has taken a name of Traefik's, so that one is never Established",
-    expect: 'ends with the name of the kind that is not served',
+    expect: 'ends with the name of the kind that is not served, and of the one that has taken its name',
+    ends: 'refused',
     async run(trial) {
       await trial.others([definition('others', 'traefik.io', 'Other', 'ingressroute')])
       const ended = await trial.run(bootstrap, ['--only', '02,04'], { env: short })
@@ -109,7 +112,11 @@ export const webhooks: readonly Row[] = [
       if (/"Established","status":"True"|NamesAccepted.{0,200}"status":"True"/.test(JSON.stringify(found?.status)))
         throw new Fails('void', 'the kind was served')
       trial.fired('ingressroutes.traefik.io was not Established')
-      trial.refused(ended, 1, /IngressRoute/)
+      trial.refused(
+        ended,
+        1,
+        /ingressroutes\.traefik\.io is not served.*already in use, by others\.traefik\.io.*delete crd others/s,
+      )
       await trial.kubectl(['delete', 'crd', 'others.traefik.io'])
       await trial.converged(await trial.run())
     },
@@ -119,6 +126,7 @@ export const webhooks: readonly Row[] = [
     on: 'built',
     fault: 'a dead aggregated API while a step is uninstalled: no namespace can end',
     expect: 'ends with the name of the API; no finalizer of a namespace is taken off',
+    ends: 'refused',
     async run(trial) {
       await trial.others([
         {
