@@ -59,10 +59,16 @@ export class Lock {
     return this.#note.run
   }
 
-  /** @throws HomelabError (exit 3) while another run that is alive holds it */
+  /**
+   * Before a run begins. What a dead run has left is taken over at once, also by a run that then finds nothing to write:
+   * otherwise it would stay for ever.
+   * @throws HomelabError (exit 3) while another run that is alive holds it
+   */
   async look(): Promise<void> {
     const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
-    if (lease && !(await this.#isDead(lease))) throw held(lease)
+    if (!lease) return
+    if (!(await this.#isDead(lease))) throw held(lease)
+    await this.take()
   }
 
   /**
