@@ -234,6 +234,21 @@ export const kills: readonly Row[] = [
     },
   },
   {
+    id: 'K6-done',
+    on: 'built',
+    fault: 'the lock of a run that was killed when everything was written',
+    expect: 'taken over with a notice, and given back, although nothing else is to be written',
+    quick: true,
+    async run(trial) {
+      await trial.others([holder('ada@elsewhere, process 7', 60)])
+      const ended = await trial.run()
+      const others = ended.writes.filter(({ object }) => !/leases/.test(object))
+      trial.expect(others.length === 0, `${others.length} writes besides the lock, first ${others[0]?.object}`)
+      trial.fired(ended.events.find(({ text }) => /taken over/.test(text ?? ''))?.text ?? '')
+      await trial.converged(ended)
+    },
+  },
+  {
     id: 'K6-here',
     fault: 'the lock of a run on this machine that was killed a moment ago',
     expect: 'taken over at once with a notice',
