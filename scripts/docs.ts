@@ -136,7 +136,8 @@ if (isMain(import.meta)) {
   await command(
     {
       line: 'npx tsx scripts/docs.ts [--check]',
-      about: 'Writes .env.example, the pages of infrastructure/docs, the JSON of the dashboards, the figures of README.md.',
+      about:
+        'Writes .env.example, the pages of infrastructure/docs, the JSON of the dashboards, the figures of README.md.',
       options: { check: { type: 'boolean', help: 'write nothing; exit 1 when a file is out of date' }, ...common },
     },
     async ({ check }) => {
