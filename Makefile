@@ -13,7 +13,7 @@ cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
-	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
+	credentials backup backups restore trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
 	test-fuzz test-adopt test-faults faults check fix docs bench programs
 
 help: ## this list
@@ -67,6 +67,15 @@ mirror: setup ### a folder from which every pinned chart installs without intern
 
 credentials: setup ## the generated passwords: which there are and how to read them
 	@$(RUN) scripts/credentials.ts
+
+backup: setup ## a backup now, and what is in it (NAMESPACES=a,b for those only)
+	@$(RUN) scripts/backup.ts $(if $(NAMESPACES),--namespaces "$(NAMESPACES)")
+
+backups: setup ## which backups there are, and whether one can count on them
+	@$(RUN) scripts/backups.ts
+
+restore: setup ## shows what would come back, asks, restores (BACKUP=NAME NAMESPACE=a,b PLAN=1 OVERWRITE=1)
+	@$(RUN) scripts/restore.ts $(if $(BACKUP),--backup "$(BACKUP)") $(if $(NAMESPACE),--namespace "$(NAMESPACE)") $(if $(OVERWRITE),--overwrite) $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts

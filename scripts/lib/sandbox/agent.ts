@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { isRunning } from '../process.ts'
 import { Api } from './api.ts'
+import { S3Server, s3Name } from './backup/s3.ts'
 import { destroy } from './down.ts'
 import { provisionerName } from './local-programs.ts'
 import { nodeAddress } from './nodes.ts'
@@ -64,6 +65,7 @@ const supervisor = new Supervisor({
   },
 })
 const provisioner = new Provisioner(api, log)
+const s3 = new S3Server(record, log)
 net = {
   services: { [Symbol.iterator]: () => services.values() },
   pods: { [Symbol.iterator]: () => pods.values() },
@@ -92,12 +94,13 @@ function reconcile(): void {
   due = false
   if (signal.aborted || !net) return
   supervisor.reconcile(pods.values(), off)
+  s3.reconcile(off.has(s3Name))
   const provides = off.has(provisionerName) ? undefined : provisionerPod(pods.values())
   provisioner.reconcile(provides, claims.values(), volumes.values(), volume => {
     const uid = volume.spec.claimRef?.uid
     if (uid) void rm(volumeDir(uid), { recursive: true, force: true })
   })
-  keep('routes.json', outsideRoutes(net))
+  keep('routes.json', { ...outsideRoutes(net), ...s3.routes() })
   keep('programs.json', supervisor.names())
 }
 
@@ -116,6 +119,7 @@ async function end(why: string, everything: boolean): Promise<void> {
   ending.abort()
   clearInterval(heartbeat)
   log(`ending: ${why}`)
+  s3.stop()
   await supervisor.stop()
   if (everything) await destroy(dir)
   process.exit(0)

@@ -25,6 +25,7 @@ export interface Extra {
 }
 
 const argo = 'github.com/argoproj/argo-cd/v3'
+const velero = 'github.com/vmware-tanzu/velero'
 
 export const extras = {
   argocd: {
@@ -49,6 +50,17 @@ export const extras = {
     // Argo CD looks for it on its PATH; its images bring one. It asks about every commit, and an unsigned one is no failure.
     scripts: { 'git-verify-wrapper.sh': '#!/bin/sh\ngit verify-commit "$1" 2>&1\nexit 0\n' },
     ports: ['redis', 'repo-server'],
+  },
+  backup: {
+    title: 'Velero',
+    packages: {
+      [`${velero}/cmd/velero`]: 'velero',
+      [`${velero}-plugin-for-aws/velero-plugin-for-aws`]: 'velero-plugin-for-aws',
+      'github.com/versity/versitygw/cmd/versitygw': 's3-server',
+    },
+    versionOf: velero,
+    stamps: [`${velero}/pkg/buildinfo.Version`],
+    ports: ['s3'],
   },
 } as const satisfies Record<string, Extra>
 

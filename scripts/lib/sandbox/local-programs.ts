@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
 import { argocdPrograms } from './argocd/launch.ts'
+import { velero } from './backup/velero.ts'
 import {
   type Container,
   environment,
@@ -40,6 +41,7 @@ export const localPrograms: readonly LocalProgram[] = [
     launch: adguard,
   },
   ...argocdPrograms,
+  velero,
 ]
 
 /** Not a process: the agent itself plays this provisioner while its pod is Ready. */
