@@ -6,6 +6,13 @@ type Cause = Required<Pick<Problem, 'why' | 'fix'>>
 
 const again = 'then ./bootstrap/07-argocd.ts; Velero looks again within a minute'
 
+function refused([word]: RegExpExecArray): Cause {
+  return {
+    why: `the S3 server refuses the key (${word})`,
+    fix: `correct S3_ACCESS_KEY and S3_SECRET_KEY in .env, or let the key read, write, list and delete in the bucket; ${again}`,
+  }
+}
+
 /** The words of the S3 SDK, of Go's network and of Velero, most telling first. */
 const known: readonly [RegExp, (found: RegExpExecArray) => Cause][] = [
   [
@@ -22,13 +29,8 @@ const known: readonly [RegExp, (found: RegExpExecArray) => Cause][] = [
       fix: 'make the bucket on the server, or correct S3_BUCKET in .env (make configure), commit and push the site file',
     }),
   ],
-  [
-    /InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSecurity|api error (AccessDenied|Forbidden|InvalidClientTokenId)|StatusCode: 40[13]/,
-    ([word]) => ({
-      why: `the S3 server refuses the key (${word.replace('api error ', '')})`,
-      fix: `correct S3_ACCESS_KEY and S3_SECRET_KEY in .env, or let the key read, write, list and delete in the bucket; ${again}`,
-    }),
-  ],
+  [/InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSecurity|AccessDenied|InvalidClientTokenId|Forbidden/, refused],
+  [/StatusCode: 40[13]/, refused],
   [
     /no such host|server misbehaving/,
     () => ({

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { root } from '../root.ts'
 import { loadSite, type Site } from '../site/site.ts'
+import { sandboxS3 } from './backup/s3.ts'
 import { findSandbox } from './cluster.ts'
 
 /**
@@ -14,6 +15,6 @@ export async function sandboxSite(name = process.env.SANDBOX || 'default'): Prom
   return loadSite({
     root,
     file: join(root, process.env.HOMELAB_SANDBOX_SITE || 'infrastructure/sandbox/site.env'),
-    overrides: { kubeconfig: sandbox.kubeconfig, context: sandbox.context, sandbox },
+    overrides: { kubeconfig: sandbox.kubeconfig, context: sandbox.context, sandbox, s3: sandboxS3() },
   })
 }

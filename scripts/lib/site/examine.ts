@@ -33,7 +33,7 @@ export interface LoadOptions {
   /** Where this computer keeps its search domains. Default: /etc/resolv.conf */
   resolvConf?: string
   /** Facts that somebody else decides, such as the sandbox its own cluster. */
-  overrides?: Partial<Pick<Site, 'kubeconfig' | 'context' | 'clusterUid' | 'sandbox'>> & {
+  overrides?: Partial<Pick<Site, 'kubeconfig' | 'context' | 'clusterUid' | 'sandbox' | 's3'>> & {
     git?: Partial<git.GitSource>
   }
 }

@@ -105,7 +105,7 @@ function build(
     storagePath: values.STORAGE_PATH,
     timezone: values.TIMEZONE,
     git: { path: values.GIT_PATH ?? `gitops/environments/${found.environment}`, ...found.git, ...overrides.git },
-    ...s3(values),
+    ...(overrides.s3 ? { s3: overrides.s3 } : s3(values)),
     ...(overrides.sandbox ? { sandbox: overrides.sandbox } : {}),
   }
 }

@@ -30,6 +30,8 @@ function next(rows: readonly Row[], site: Site): string {
   const first = rows.find(row => row.state === 'unwell') ?? rows.find(row => row.state === 'missing')
   if (first?.fix) return pasteable(first.fix, site)
   if (rows.some(row => row.state === 'progressing')) return 'wait a moment, then make status again'
+  const warned = rows.find(row => row.warning)
+  if (warned?.fix) return pasteable(warned.fix, site)
   return 'all is well; make credentials shows how to log in'
 }
 
@@ -60,7 +62,8 @@ export function printSummary(rows: readonly Row[], site: Site, json: boolean): v
 }
 
 function linesOf(row: Row, site: Site): string[] {
-  const [colour, mark] = row.off ? (['dim', '–'] as const) : marks[row.state]
+  const [colour, mark] = row.off ? (['dim', '–'] as const) : row.warning ? (['yellow', '!'] as const) : marks[row.state]
+  const told = row.state !== 'ready' || row.warning
   const number = row.step ? row.step.slice(0, 2) : '  '
   const name = `${number} ${row.name}`.padEnd(margin - 3)
   const indent = ' '.repeat(margin)
@@ -78,10 +81,10 @@ function linesOf(row: Row, site: Site): string[] {
     lines.push(
       ...(indent.length + more.join(' · ').length <= 80 ? [more.join(' · ')] : more).map(text => `${indent}${text}`),
     )
-  if (row.state !== 'ready' && row.cause)
+  if (told && row.cause)
     lines.push(...wrap(row.cause, 80 - 7).map((text, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${text}`))
   // Commands stay whole, so that they can be pasted.
-  if (row.state !== 'ready' && row.fix) lines.push(`  ${paint('dim', 'fix')}  ${pasteable(row.fix, site)}`)
+  if (told && row.fix) lines.push(`  ${paint('dim', 'fix')}  ${pasteable(row.fix, site)}`)
   return lines
 }
 

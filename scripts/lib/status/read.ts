@@ -13,7 +13,7 @@ const core = [
 ]
 const custom = [
   ...['ipaddresspools.metallb.io', 'clusterissuers.cert-manager.io', 'certificates.cert-manager.io'],
-  'applications.argoproj.io',
+  ...['applications.argoproj.io', 'backupstoragelocations.velero.io', 'backups.velero.io'],
 ]
 
 /**

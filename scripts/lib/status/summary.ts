@@ -4,6 +4,7 @@ import { progressing, ready, unwell } from '../health/judged.ts'
 import { addressesOf, poolRanges } from '../health/service.ts'
 import { isDefaultClass } from '../health/storage.ts'
 import { at, condition, type K8sObject, listAt, textAt, timeAt } from '../k8s.ts'
+import { backupRows } from './backups.ts'
 
 /** A component of the platform layer: where it lives, what must be there, and who installs it. */
 interface Component {
@@ -72,6 +73,8 @@ export interface Row extends Health {
   certificate?: { name: string; ends: string }
   /** Left out on purpose: neither well nor missing. */
   off?: true
+  /** It is well, and its owner should do something all the same: `cause` and `fix` say what. */
+  warning?: true
 }
 
 /** What of the site a summary needs. */
@@ -107,6 +110,7 @@ export function summarise(
     nodesRow(snapshot),
     ...platform.map(component => componentRow(component, byNamespace, releases, site, snapshot)),
     ...applicationRows(snapshot, site.rehearsal),
+    ...backupRows(snapshot, site.rehearsal),
   ]
 }
 
@@ -123,7 +127,7 @@ export const kinds = [
     'PersistentVolumeClaim',
     'Ingress',
   ],
-  ...['IPAddressPool', 'ClusterIssuer', 'Certificate', 'Application'],
+  ...['IPAddressPool', 'ClusterIssuer', 'Certificate', 'Application', 'BackupStorageLocation', 'Backup'],
 ]
 
 function nodesRow(snapshot: Snapshot): Row {

@@ -3,15 +3,21 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Secret } from '../../secrets.ts'
+import type { S3 } from '../../site/site.ts'
 import type { SandboxRecord } from '../record.ts'
 
-/** What infrastructure/sandbox/site.env says of it. The address is never contacted: Velero has it for a proxy. */
-export const s3Site = {
-  address: '192.168.77.5:9000',
-  bucket: 'homelab-backups',
-  accessKey: 'sandbox',
-  secretKey: 'only-for-the-sandbox',
-} as const
+// The site file of dev has the same. The address is never contacted: Velero has the server for a proxy.
+const address = '192.168.77.5:9000'
+const bucket = 'homelab-backups'
+const accessKey = 'sandbox'
+const secretKey = 'only-for-the-sandbox'
+
+/** Where a rehearsal's backups go. */
+export const sandboxS3 = (): S3 => ({
+  ...{ endpoint: `http://${address}`, bucket, region: 'us-east-1', accessKey },
+  secretKey: new Secret(secretKey),
+})
 
 /** The name by which it is switched off. */
 export const s3Name = 's3-server'
@@ -30,7 +36,7 @@ export class S3Server {
   /** Where it answers, for whoever looks from outside. */
   routes(): Record<string, string> {
     const port = this.#record.extras?.backup?.ports.s3
-    return this.#child && port !== undefined ? { [`${s3Site.address}/tcp`]: `127.0.0.1:${port}` } : {}
+    return this.#child && port !== undefined ? { [`${address}/tcp`]: `127.0.0.1:${port}` } : {}
   }
 
   /** Runs unless it is switched off, in a sandbox that was asked for it. */
@@ -49,8 +55,7 @@ export class S3Server {
     this.#starting = true
     const { dir, extras } = this.#record
     const data = join(dir, 's3', 'buckets')
-    for (const folder of [join(data, s3Site.bucket), join(dir, 's3', 'attributes')])
-      await mkdir(folder, { recursive: true })
+    for (const folder of [join(data, bucket), join(dir, 's3', 'attributes')]) await mkdir(folder, { recursive: true })
     const program = join(dir, 'run', s3Name, s3Name) // in the sandbox's folder, which says whose process it is
     await mkdir(dirname(program), { recursive: true })
     await symlink(join(extras?.backup?.dir ?? '', s3Name), program).catch(() => undefined)
@@ -64,8 +69,8 @@ export class S3Server {
         env: {
           HOME: dir,
           PATH: process.env.PATH,
-          ROOT_ACCESS_KEY: s3Site.accessKey,
-          ROOT_SECRET_KEY: s3Site.secretKey,
+          ROOT_ACCESS_KEY: accessKey,
+          ROOT_SECRET_KEY: secretKey,
         },
         stdio: ['ignore', file, file],
       },
