@@ -135,7 +135,7 @@ test('causes: what Velero and its plugin said, in the words of an owner', () => 
       /cannot be reached .*connection refused/,
     ],
     ['dial tcp: lookup nas.lan on 10.43.0.10:53: no such host', /no address for the name/],
-    ['tls: failed to verify certificate: x509: certificate signed by unknown authority', /fails in TLS \(x509\)/],
+    ['tls: failed to verify certificate: x509: certificate signed by unknown authority', /fails in TLS/],
     [
       'unable to get credentials: unable to get key for secret: Secret "velero-s3" not found',
       /no key to the S3 server/,
