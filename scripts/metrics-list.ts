@@ -1,0 +1,94 @@
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
+// make metrics-list: which metrics a running program serves, written down for the checks of dashboards and rules.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { basename, join } from 'node:path'
+import { text as all } from 'node:stream/consumers'
+import { command, common } from './lib/command.ts'
+import { parseExposition, readMetrics, together, writeMetrics } from './lib/dashboards/metrics-file.ts'
+import { exit, HomelabError } from './lib/errors.ts'
+import { print } from './lib/output.ts'
+import { root } from './lib/root.ts'
+import { readRecord, type SandboxRecord } from './lib/sandbox/record.ts'
+
+const folder = 'tests/fixtures/metrics'
+
+/** The body of an address, or undefined where nobody answers with metrics. */
+async function scrape(url: string, credentials: { cert?: Buffer; key?: Buffer } = {}): Promise<string | undefined> {
+  const read = url.startsWith('https:')
+    ? new Promise<string>((resolve, reject) => {
+        const asked = request(url, { ...credentials, rejectUnauthorized: false, timeout: 5000 }, answer =>
+          answer.statusCode === 200 ? resolve(all(answer)) : reject(new Error(String(answer.statusCode))),
+        )
+        asked.on('error', reject).on('timeout', () => asked.destroy(new Error('silent')))
+        asked.end()
+      })
+    : fetch(url, { signal: AbortSignal.timeout(5000) }).then(answer => (answer.ok ? answer.text() : ''))
+  const body = await read.catch(() => '')
+  return /^# TYPE /m.test(body) ? body : undefined
+}
+
+function keep(program: string, version: string, exposition: string, source = 'scraped from the running program'): void {
+  const path = join(root, folder, `${program}.txt`)
+  const before = existsSync(path) ? readMetrics(readFileSync(path, 'utf8')) : undefined
+  const now = together(before, { program, version, source, metrics: parseExposition(exposition) })
+  writeFileSync(path, writeMetrics(now))
+  print(`${folder}/${program}.txt  ${now.metrics.size} names of ${program} ${version}`)
+}
+
+/** Every program of a sandbox that serves metrics on some port of this machine. */
+async function fromSandbox(record: SandboxRecord): Promise<number> {
+  const credentials = {
+    cert: readFileSync(join(record.pki, 'admin.crt')),
+    key: readFileSync(join(record.pki, 'admin.key')),
+  }
+  const { kubernetes } = record.versions
+  const versions: Record<string, string> = { ...record.versions, etcd: `as in Kubernetes ${kubernetes}` }
+  const found = new Set<string>()
+  for (const line of execFileSync('ss', ['-ltnpH'], { encoding: 'utf8' }).split('\n')) {
+    const [, port, pid] = /[:\]](\d+) .*pid=(\d+)/.exec(line) ?? []
+    const [path = '', role = ''] = pid ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') : []
+    const ours = path.includes(`/${record.name}/`) || Object.values(record.programs).includes(path)
+    if (!ours || basename(path) === 'node') continue
+    const program = basename(path) === 'cert-manager' ? `cert-manager-${role}` : basename(path)
+    const body =
+      (await scrape(`http://127.0.0.1:${port}/metrics`)) ??
+      (await scrape(`https://127.0.0.1:${port}/metrics`, credentials))
+    if (!body) continue
+    keep(program, versions[program.replace(/-.*/, '')] ?? (program.startsWith('kube-') ? kubernetes : 'pinned'), body)
+    found.add(program)
+  }
+  return found.size
+}
+
+await command(
+  {
+    line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--source TEXT]]',
+    about:
+      `Writes ${folder}/PROGRAM.txt: the names and labels of the metrics that a program serves. Dashboards and rules may\n` +
+      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox ARGOCD=1); with them\n' +
+      'any program, at an address or from standard input.',
+    options: {
+      program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },
+      version: { type: 'string', value: 'VERSION', help: 'which version runs' },
+      url: { type: 'string', value: 'URL', help: 'where it serves them; without it they come by standard input' },
+      source: { type: 'string', value: 'TEXT', help: 'when it cannot run here: why, and where the names are from' },
+      ...common,
+    },
+  },
+  async ({ program, version, url, source }) => {
+    if (typeof program !== 'string' || typeof version !== 'string') {
+      if (program ?? version ?? url)
+        throw new HomelabError({ what: 'name both --program and --version', fix: 'see --help', code: exit.usage })
+      const { findSandbox } = await import('./lib/sandbox/cluster.ts')
+      const record = await readRecord((await findSandbox(process.env.SANDBOX || 'default')).dir)
+      return record && (await fromSandbox(record)) > 0 ? exit.done : exit.failed
+    }
+    const body = typeof url === 'string' ? await scrape(url) : await all(process.stdin)
+    if (!body)
+      throw new HomelabError({ what: `${url} serves no metrics`, fix: 'is it running, and is the path right?' })
+    keep(program, version, body, typeof source === 'string' ? `not run here: ${source}` : undefined)
+    return exit.done
+  },
+)

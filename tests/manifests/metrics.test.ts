@@ -1,0 +1,126 @@
+// Every metric and label that dashboards and rules name is one that its program serves: tests/fixtures/metrics has the lists.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+import { annotationQueries } from '../../scripts/lib/dashboards/dashboard.ts'
+import { queriesOf, readDashboards } from '../../scripts/lib/dashboards/definition.ts'
+import { parseExposition, readMetrics, together, writeMetrics } from '../../scripts/lib/dashboards/metrics-file.ts'
+import { listAt, textAt } from '../../scripts/lib/k8s.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { promqlFacts } from './queries.ts'
+
+const folder = join(root, 'tests/fixtures/metrics')
+const lists = readdirSync(folder).map(file => readMetrics(readFileSync(join(folder, file), 'utf8')))
+const known = new Map<string, Set<string>>()
+for (const { metrics } of lists)
+  for (const [name, labels] of metrics) known.set(name, new Set([...(known.get(name) ?? []), ...labels]))
+
+/** What Prometheus adds to everything that it scrapes: the jobs' and monitors' own labels. */
+const ofTarget = ['job', 'instance', 'namespace', 'pod', 'container', 'app', 'node', 'service', 'endpoint', 'ingress']
+
+interface Named {
+  where: string
+  query: string
+}
+
+const dashboards: Named[] = [
+  ...readDashboards().flatMap(({ name, rows, variables }) => [
+    ...rows.flatMap(({ panels }) =>
+      panels
+        .filter(({ source }) => source === 'prometheus')
+        .flatMap(panel => queriesOf(panel).map(({ query }) => ({ where: `${name} “${panel.title}”`, query }))),
+    ),
+    ...Object.values(variables).flatMap(({ source, query }) => {
+      const selector = /^label_values\((?:(.+), ?)?\w+\)$/.exec(query ?? '')?.[1]
+      return selector && source === 'prometheus' ? [{ where: name, query: selector }] : []
+    }),
+  ]),
+  ...Object.entries(annotationQueries).map(([where, query]) => ({ where, query })),
+]
+
+const rules = readdirSync(join(root, 'infrastructure'), { recursive: true })
+  .map(String)
+  .filter(file => /(^|\/)rules\/[^/]+\.yaml$/.test(file))
+  .flatMap(file => parseAllDocuments(readFileSync(join(root, 'infrastructure', file), 'utf8')).map(one => one.toJS()))
+  .filter(object => textAt(object, 'kind') === 'PrometheusRule')
+  .flatMap(object => listAt(object, 'spec', 'groups').flatMap(group => listAt(group, 'rules')))
+const recorded = new Set(rules.flatMap(rule => textAt(rule, 'record') ?? []))
+const ruled: Named[] = rules.map(rule => ({
+  where: textAt(rule, 'alert') ?? textAt(rule, 'record') ?? '',
+  query: String((rule as { expr: unknown }).expr),
+}))
+
+/** What a query names that no program serves. */
+function unknown({ query }: Pick<Named, 'query'>): string[] {
+  const { selectors, grouped, made } = promqlFacts(query)
+  const metrics = selectors.map(({ metric }) => metric).filter(Boolean)
+  // An alert or a recording rule has the labels that its own query leaves, which differ from one to the next.
+  const free = metrics.some(metric => recorded.has(metric) || metric.startsWith('ALERTS'))
+  const has = (metric: string, label: string) =>
+    ofTarget.includes(label) ||
+    known.get(metric)?.has(label) ||
+    (label.startsWith('exported_') && ofTarget.includes(label.slice(9)) && known.get(metric)?.has(label.slice(9)))
+  return [
+    ...metrics.filter(metric => !known.has(metric) && !recorded.has(metric)),
+    ...selectors.flatMap(({ metric, labels }) =>
+      known.has(metric) && !metric.startsWith('ALERTS')
+        ? labels.filter(label => !has(metric, label)).map(label => `${metric} has no label ${label}`)
+        : [],
+    ),
+    ...(free ? [] : grouped)
+      .filter(label => !made.includes(label) && !metrics.some(metric => has(metric, label)))
+      .map(label => `none of its metrics has a label ${label}`),
+  ]
+}
+
+const flaws = (named: readonly Named[]) => named.flatMap(one => unknown(one).map(flaw => `${one.where}: ${flaw}`))
+
+test('every metric and label of the dashboards is one that is served', () => {
+  assert.deepEqual(flaws(dashboards), [])
+})
+
+test('every metric and label of the rules is one that is served', {
+  skip: rules.length ? false : 'no rules yet',
+}, t => {
+  t.diagnostic(`${rules.length} rules, ${recorded.size} of them record`)
+  assert.deepEqual(
+    ruled.flatMap(({ where, query }) => promqlFacts(query).flaws.map(flaw => `${where}: ${flaw}`)),
+    [],
+  )
+  assert.deepEqual(flaws(ruled), [])
+})
+
+test('how many of the names were seen in a running program, and how many were not', t => {
+  const used = new Set(
+    [...dashboards, ...ruled].flatMap(({ query }) => promqlFacts(query).selectors.map(one => one.metric)),
+  )
+  let seen = 0
+  for (const { program, version, source, metrics } of lists) {
+    const count = [...metrics.keys()].filter(name => used.has(name)).length
+    if (!source.startsWith('not run here')) seen += count
+    else if (count)
+      t.diagnostic(`not seen running: ${count} of ${program} ${version} (${source.slice('not run here: '.length)})`)
+    assert.ok(program && version && source && metrics.size, `${program}: the header says program, version and source`)
+  }
+  t.diagnostic(`${seen} of ${used.size} names were seen in a running program`)
+})
+
+for (const [query, expected] of [
+  ['sum(rate(traefik_service_request_total[5m]))', 'traefik_service_request_total'],
+  ['kube_pod_info{nodename="a"}', 'kube_pod_info has no label nodename'],
+  ['sum by (claim) (kubelet_volume_stats_used_bytes)', 'none of its metrics has a label claim'],
+] as const)
+  test(`${query} is noticed`, () => assert.deepEqual(unknown({ query }), [expected]))
+
+test('a list is read as it was written, and a later look adds to an earlier one of the same version', () => {
+  const exposition = '# TYPE a counter\na{b="c\\"}",d="e"} 1\na_sum 2 1700000000\nhalf{'
+  const first = { program: 'p', version: '1', source: 's', metrics: parseExposition(exposition) }
+  assert.deepEqual(writeMetrics(first), '# program: p\n# version: 1\n# source: s\na_sum\na{b,d}\n')
+  assert.deepEqual(readMetrics(writeMetrics(first)), first)
+  const later = { ...first, metrics: parseExposition('z 1\na{f="g"} 1') }
+  assert.deepEqual([...together(first, later).metrics.keys()].sort(), ['a', 'a_sum', 'z'])
+  assert.deepEqual([...(together(first, later).metrics.get('a') ?? [])], ['b', 'd', 'f'])
+  assert.deepEqual([...together(first, { ...later, version: '2' }).metrics.keys()], ['z', 'a'])
+})
