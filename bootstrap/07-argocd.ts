@@ -1,6 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/../scripts/lib/launch" "$0" "$@"'
 // 07 · Argo CD: from here on, everything else comes from Git.
 import { credentialsFile } from '../scripts/lib/backup/credentials.ts'
+import { sealingKey } from '../scripts/lib/sealing/keys.ts'
 import { step } from '../scripts/lib/step.ts'
 
 const about = {
@@ -23,6 +24,7 @@ export default step(import.meta, about, async verbs => {
   await chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' })
   await apply(`${files}/project.yaml`)
   await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
+  await sealingKey(verbs) // before its controller starts
   if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, managed)
   await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, managed)
   await apply('gitops/bootstrap/applications.yaml')

@@ -84,12 +84,19 @@ export function kustomized(folder: string, namespace?: string): K8sObject[] {
 /** The same as text. @param top another repository than this one */
 export const kustomizedText = (folder: string, top = root): string => run('kubectl', ['kustomize', join(top, folder)])
 
+/** A folder as Argo CD reads it: with Kustomize where that has a file there, else every manifest as it is. */
+function folder(path: string, namespace?: string): K8sObject[] {
+  if (existsSync(join(root, path, 'kustomization.yaml'))) return kustomized(path, namespace)
+  const files = readdirSync(join(root, path)).filter(file => file.endsWith('.yaml'))
+  return files.flatMap(file => parseManifest(readFileSync(join(root, path, file), 'utf8')))
+}
+
 /** The applications' own objects, by Application: those whose files are in this repository. */
 export function applicationManifests(): K8sObject[] {
   const applications = kustomized('gitops/applications')
   const own = applications.flatMap(application =>
     sourcesOf(application).flatMap(({ path }) =>
-      path ? kustomized(path, textAt(application.spec, 'destination', 'namespace')) : [],
+      path ? folder(path, textAt(application.spec, 'destination', 'namespace')) : [],
     ),
   )
   return [...readManifest(join(root, 'gitops/bootstrap/applications.yaml'), sample), ...applications, ...own]
