@@ -12,6 +12,7 @@ import { unknownKeys } from './values-flaws.ts'
 
 /** Maps with defaults of their own that take any key all the same. */
 const free: Readonly<Record<string, readonly string[]>> = {
+  'sealed-secrets': ['podSecurityContext', 'containerSecurityContext'],
   velero: ['configuration.repositoryMaintenanceJob.repositoryConfigData.global', 'nodeAgent.podSecurityContext'],
 }
 

@@ -91,9 +91,9 @@ function shapeFlaws(file: string, top: string, documents: readonly YamlDocument[
   if (file === 'infrastructure/charts.yaml') return notPins(documents, charts)
   const name = basename(file)
   if (name === 'kustomization.yaml') return notKustomization(file, top, documents)
-  if (file.startsWith('infrastructure/platform/') && /^(values|AdGuardHome)\.yaml$/.test(name)) return notMap(documents)
+  if (/^(values|AdGuardHome)\.yaml$/.test(name)) return notMap(documents)
   const objects = /^(infrastructure\/(platform|security)|gitops\/(bootstrap|applications))\//.test(file)
-  if (!objects) return [] // a patch, or values of an application: kustomize and its chart judge those
+  if (!objects) return [] // a patch: kustomize judges it
   const flaws = documents.flatMap(notObject)
   const empty = documents.every(({ value }) => value === undefined)
   return empty ? [{ line: 0, problem: 'empty', fix: 'restore it: git checkout -- FILE' }] : flaws
