@@ -110,6 +110,53 @@ test('flags alone write a file that the bootstrap accepts; a second run writes n
   assert.match(plan.stderr, /refused/)
 })
 
+describe('the site file in gitops/, which Argo CD reads', () => {
+  const file = 'gitops/environments/prod/site.yaml'
+  const read = (owner: Owner) => readFileSync(join(owner.folder, file), 'utf8')
+
+  test('is shown and written with .env, the rest of it stays, and a second run changes nothing', async () => {
+    const owner = new Owner()
+    const before = read(owner)
+    const ended = await owner.configure([...flags.slice(2), '--domain', 'mine.home.arpa'])
+    assert.equal(ended.code, 0, ended.stderr)
+    assert.match(ended.stderr, /site\.yaml, which Argo CD reads[\s\S]*~ domain: lab\.home\.arpa → mine\.home\.arpa/)
+    assert.match(ended.stdout, /git add gitops\/environments\/prod\/site\.yaml && git commit .* && git push/)
+    const after = read(owner)
+    assert.equal(
+      after,
+      before.replaceAll('lab.home.arpa', 'mine.home.arpa').replace('github.com/OWNER/', 'github.com/me/'),
+    )
+    const again = await owner.configure([])
+    assert.match(again.stdout, /Nothing to change/)
+    assert.equal(read(owner), after)
+  })
+
+  test('that somebody has written is not changed unasked; --yes changes these lines', async () => {
+    const owner = new Owner()
+    await owner.configure(flags)
+    const mine = `${read(owner).replace('revision: main', 'revision: tryout # for a week')}  mySize: 7Gi\n`
+    writeFileSync(join(owner.folder, file), mine)
+    const asked = await owner.configure([])
+    assert.equal(asked.code, 2, asked.stderr)
+    assert.match(asked.stderr, /site\.yaml is there, and nobody confirmed/)
+    assert.equal(read(owner), mine)
+    const plan = JSON.parse((await owner.configure(['--plan', '--json'])).stdout)
+    assert.deepEqual(plan.site, { file, changes: [{ key: 'revision', from: 'tryout', to: 'main' }] })
+    const yes = await owner.configure(['--yes'])
+    assert.equal(yes.code, 0, yes.stderr)
+    assert.equal(read(owner), mine.replace('tryout', 'main'))
+  })
+
+  test('that is no site file is said, with the way back, and nothing is written', async () => {
+    const owner = new Owner()
+    writeFileSync(join(owner.folder, file), 'data: [\n')
+    const ended = await owner.configure(flags)
+    assert.equal(ended.code, 2, ended.stderr)
+    assert.match(ended.stderr, /is not the facts of an environment[\s\S]*git checkout -- gitops/)
+    assert.deepEqual(readdirSync(owner.folder).includes('.env'), false)
+  })
+})
+
 test('another environment has a file of its own', async () => {
   const owner = new Owner()
   const ended = await owner.configure(['--environment', 'staging', ...flags])

@@ -1,9 +1,11 @@
 // What the end-to-end tests share: a sandbox, and the real scripts as processes.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parse as parseEnv } from 'dotenv'
 import { Cluster } from '../../scripts/lib/cluster.ts'
+import { readSite, siteChanges, siteFile, withSiteChanges } from '../../scripts/lib/gitops/site-file.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp, type UpOptions } from '../../scripts/lib/sandbox/cluster.ts'
@@ -86,7 +88,16 @@ export function checkout(env?: string): string {
   for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  if (env !== undefined) writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  if (env === undefined) return folder
+  writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  // As make configure leaves it: what a run finds wrong is then what the test has made wrong.
+  const { DOMAIN: domain, GIT_REPOSITORY: repository, GIT_REVISION: revision = 'main' } = parseEnv(env)
+  if (domain && repository) {
+    const file = join(folder, siteFile('prod'))
+    const text = readFileSync(file, 'utf8')
+    const changes = siteChanges(readSite(text, file), { environment: 'prod', domain, repository, revision })
+    writeFileSync(file, withSiteChanges(text, file, changes))
+  }
   return folder
 }
 

@@ -9,6 +9,7 @@ import { nodes } from './nodes.ts'
 import { owners } from './owners.ts'
 import { addressPool } from './pool.ts'
 import { repository } from './repository.ts'
+import { siteFileAgrees } from './site-file.ts'
 import { storage } from './storage.ts'
 import { tools } from './tools.ts'
 import { versions } from './versions.ts'
@@ -16,6 +17,7 @@ import { versions } from './versions.ts'
 export const checks: readonly Check[] = [
   ...tools,
   ...repository,
+  siteFileAgrees,
   ...identity,
   ...nodes,
   capacity,

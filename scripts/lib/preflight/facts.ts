@@ -14,6 +14,7 @@ import { type NeededPod, neededPods } from './needs.ts'
 import { type Component, chosen } from './ours.ts'
 import { askRepository, type RepositoryAnswer } from './repository.ts'
 import { missingRights } from './rights.ts'
+import { readSiteFile, type SiteFileFacts } from './site-file.ts'
 
 /** What could be read, or why it could not. */
 export type Known<T> = { value: T } | { unknown: string }
@@ -55,6 +56,8 @@ export interface Facts {
   machine: Machine | undefined
   /** Only where step 07 is to run, and on a real cluster: a rehearsal follows no repository. */
   repository: RepositoryAnswer | undefined
+  /** The same, and where .env names no folder of the owner's own. */
+  siteFile: SiteFileFacts | undefined
 }
 
 // Spelled with their groups: another CRD of the same name changes nothing.
@@ -103,6 +106,7 @@ const chartTime = 15_000
  */
 export async function readFacts({ site, cluster, steps, helm, chart }: Sources): Promise<Facts> {
   const ours = chosen({ steps, site })
+  const follows = !site.sandbox && steps.includes('07-argocd')
   // What this machine knows by itself is read while the way to the cluster opens.
   const local = Promise.all([
     // A rehearsal brings its own programs: to ask them would be the longest part of it.
@@ -110,7 +114,8 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     known(site.sandbox ? Promise.resolve("v4, the sandbox's own") : helm()),
     readAccess(site.kubeconfig, site.context),
     site.sandbox ? undefined : readMachine(),
-    site.sandbox || !steps.includes('07-argocd') ? undefined : askRepository(site),
+    follows ? askRepository(site) : undefined,
+    follows ? readSiteFile(site) : undefined,
     Promise.all(ours.filter(one => one.chart).map(one => known(within(chartTime, chartFact(one, chart))))),
   ])
   local.catch(() => {}) // the cluster's own failure is thrown first
@@ -137,7 +142,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     Promise.all(ours.filter(one => one.privileged).map(one => admitted(cluster, one.namespace))),
     ...Object.entries(kinds).map(([kind, name]) => list(kind, name)),
   ])
-  const [kubectl, helmVersion, access, machine, repository, charts] = await local
+  const [kubectl, helmVersion, access, machine, repository, siteFile, charts] = await local
   const now = Date.now()
   const objects = new Snapshot([...lists.flat(), ...(proxy ? [proxy] : [])], {
     now: new Date(now),
@@ -161,6 +166,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     admission: new Map(admission),
     machine,
     repository,
+    siteFile,
   }
 }
 

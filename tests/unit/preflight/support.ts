@@ -136,6 +136,7 @@ export function facts({ objects = bare(), site: other = {}, ...change }: Change 
       gateways: { value: [0xc0a80101] },
     },
     repository: undefined,
+    siteFile: undefined,
     ...all,
   }
 }

@@ -24,7 +24,38 @@ const helm = (release: string, namespace: string) => ({
   'meta.helm.sh/release-namespace': namespace,
 })
 
+const siteFile = 'gitops/environments/prod/site.yaml'
+
 export const faults: readonly Fault[] = [
+  {
+    check: 'tools.site-file',
+    fault: 'another repository and no revision',
+    change: {
+      siteFile: {
+        file: siteFile,
+        uncommitted: false,
+        changes: [
+          { key: 'repository', from: 'https://github.com/OWNER/homelab.git', to: 'https://github.com/me/lab.git' },
+          { key: 'revision', to: 'main' },
+        ],
+      },
+    },
+    says: [
+      /^problem: gitops\S+ says something else than \.env \| repository is \S+OWNER\S+, and should be \S+me\/lab\.git; revision is not there.*\| make configure; git commit .* && git push$/,
+    ],
+  },
+  {
+    check: 'tools.site-file',
+    fault: 'not committed',
+    change: { siteFile: { file: siteFile, uncommitted: true, changes: [] } },
+    says: [/^warning: .* is changed and not committed/],
+  },
+  {
+    check: 'tools.site-file',
+    fault: 'broken',
+    change: { siteFile: { file: siteFile, unreadable: 'it has no map called data' } },
+    says: [/^problem: .* cannot be read \| it has no map called data \| git checkout -- gitops\S+; make configure$/],
+  },
   {
     check: 'storage.default',
     fault: 'two',
