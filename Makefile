@@ -13,7 +13,8 @@ cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
-	credentials backup backups restore trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
+	test-applications sync logs add-app remove-app promote backup backups restore \
+	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
 	test-fuzz test-adopt test-faults faults check fix docs bench programs
 
 help: ## this list
@@ -55,6 +56,25 @@ status: setup ## how it is: health, versions, addresses, certificates
 
 test-ingress: setup ## every published host from outside: name, certificate, page (HOST=NAME for one)
 	@$(RUN) scripts/test-ingress.ts $(if $(HOST),--host "$(HOST)")
+
+test-applications: setup ## every application: synced, healthy, answers, data flows (APP=NAME for one)
+	@$(RUN) scripts/test-applications.ts $(if $(APP),--app "$(APP)")
+
+sync: setup ## what was pushed is in the cluster now, not at the next poll (APP=NAME for one)
+	@$(RUN) scripts/sync.ts $(if $(APP),--app "$(APP)")
+
+logs: setup ## what the pods of an application say, failing ones first (APP=NAME, LINES=50, ALL=1)
+	@$(RUN) scripts/logs.ts --app "$(APP)" $(if $(LINES),--lines "$(LINES)") $(if $(ALL),--all)
+
+add-app: setup ## an application of your own, as one commit (NAME=… IMAGE=…:1.2 PORT=… PVC=1Gi)
+	@$(RUN) scripts/add-app.ts --name "$(NAME)" --image "$(IMAGE)" --port "$(PORT)" $(if $(PVC),--pvc "$(PVC)") \
+	  $(if $(MOUNT),--mount "$(MOUNT)") $(if $(MEMORY),--memory "$(MEMORY)") $(if $(RUN_AS),--user "$(RUN_AS)") $(if $(YES),--yes)
+
+remove-app: setup ### an application leaves: first Git, then, confirmed, the cluster (NAME=…)
+	@$(RUN) scripts/remove-app.ts --name "$(NAME)" $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(YES),--yes)
+
+promote: setup ### an environment gets the versions of another (FROM=staging TO=prod)
+	@$(RUN) scripts/promote.ts --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(if $(PLAN),--plan)
 
 upgrade: setup ## what moves to which version, and the way back (APPLY=1 does it; STEP=04, DOWNGRADE=1)
 	@$(RUN) scripts/upgrade.ts $(if $(APPLY),--apply) $(if $(STEP),--only "$(STEP)") $(if $(DOWNGRADE),--allow-downgrade)
