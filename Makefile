@@ -145,6 +145,10 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
+.PHONY: metrics-list
+metrics-list: setup ### which metrics programs serve: the running sandbox's, or PROGRAM=… VERSION=… URL=…
+	@$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)")
+
 docs: setup ### write anew what is made of the code: .env.example, pages, dashboards
 	@$(RUN) scripts/docs.ts
 

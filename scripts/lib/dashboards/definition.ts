@@ -53,6 +53,8 @@ const panel = v.strictObject({
   logs: v.optional(v.array(v.picklist(['namespace', 'pod', 'container', 'app']))),
   /** A click leads to another dashboard, with these labels as its variables: `storage: { namespace: namespace }` */
   to: v.optional(v.record(text, v.record(text, text))),
+  /** A time of its own instead of the dashboard's: `2y` */
+  since: v.optional(v.pipe(v.string(), v.regex(/^\d+[hdwMy]$/))),
   /** Of 24 columns; and of rows of 30 pixels. */
   width: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(24))),
   height: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2))),

@@ -36,6 +36,7 @@ export function grafanaPanel(panel: Panel, id: number, gridPos: Json, dashboards
     gridPos,
     fieldConfig: { defaults: fieldDefaults(panel, dashboards), overrides: overrides(panel) },
     options: options(panel),
+    ...(panel.since ? { timeFrom: panel.since } : {}),
     targets: queriesOf(panel).map(({ query, legend }, index) => target(panel, query, legend, 'ABCDEFGH'[index] ?? 'Z')),
     ...(panel.kind === 'table' ? { transformations: columns(panel) } : {}),
   }
@@ -68,6 +69,10 @@ function fieldDefaults(panel: Panel, dashboards: readonly Dashboard[]): Json {
     ...(states ? { mappings: mappings(states) } : {}),
     ...(empty ? { noValue: empty } : {}),
     ...(links.length ? { links } : {}),
+    // Flux has no legend; what it names a series by are the columns that the query keeps.
+    ...(panel.source === 'influxdb' && panel.legend
+      ? { displayName: panel.legend.replaceAll(/{{(\w+)}}/g, '${__field.labels.$1}') }
+      : {}),
   }
 }
 
