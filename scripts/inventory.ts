@@ -1,29 +1,18 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
 // What other objects, the scheduler and we rely on in a rendered chart, as a list: the facts that a stand-in is held to.
 import { text } from 'node:stream/consumers'
-import { parse, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import { command, common } from './lib/command.ts'
 import { exit, HomelabError } from './lib/errors.ts'
 import { at, type K8sObject, listAt, mapAt, textAt } from './lib/k8s.ts'
 import { isMain } from './lib/step.ts'
+import { parseManifest } from './lib/yaml/manifest.ts'
 
 /** One object's facts; what a kind does not have is left out. */
 export interface Fact {
   kind: string
   name: string
   [fact: string]: unknown
-}
-
-/**
- * The objects of Helm's or Kustomize's output.
- * @param skip documents whose text matches are passed over unread: CRDs are a megabyte that few want to look into
- */
-export function parseManifest(yaml: string, skip?: RegExp): K8sObject[] {
-  return yaml.split(/^---$/m).flatMap(document => {
-    if (skip?.test(document)) return []
-    const object = parse(document) as K8sObject | null
-    return typeof object?.kind === 'string' ? [object] : []
-  })
 }
 
 /**

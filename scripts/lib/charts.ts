@@ -107,6 +107,15 @@ export async function findChart(name: string, options: FindOptions): Promise<Cha
       fix: 'add it to infrastructure/charts.yaml',
       code: exit.usage,
     })
+  return findPinned(name, pin, options)
+}
+
+/**
+ * A chart that is pinned elsewhere (in an Application) as a file on this machine.
+ * @throws HomelabError when it cannot be had, or (exit 3) is not the one that was recorded
+ */
+export async function findPinned(name: string, pin: Pin, options: FindOptions): Promise<Chart> {
+  const files = options.files ?? ourFiles()
   const file = join(files.cache, archiveName(name, pin))
   if (options.source === 'stand-in') return withoutNetwork(name, pin, options.packaged)
   if (!existsSync(file)) {

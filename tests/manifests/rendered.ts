@@ -4,13 +4,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { parseManifest } from '../../scripts/inventory.ts'
 import { findChart, pins } from '../../scripts/lib/charts.ts'
 import { fileText, readManifest, readValues, type Vars } from '../../scripts/lib/fill.ts'
 import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
 
 /** helm, kubectl and the two real charts at hand; built when they are not there yet, with the progress on stderr. */
 export const programs = await ensurePrograms(line => process.stderr.write(`${line}\n`))

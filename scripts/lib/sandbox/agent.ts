@@ -15,6 +15,7 @@ import type { Pod } from './pod.ts'
 import { type Claim, Provisioner, provisionerPod, type Volume } from './provisioner.ts'
 import { egressProxy, forward, type Net, outsideRoutes, route, type Service } from './proxy.ts'
 import { readOff, readRecord, writeJson } from './record.ts'
+import { serveFolder } from './serve-folder.ts'
 import { Supervisor } from './supervisor.ts'
 
 const { dir: folder } = parseArgs({ options: { dir: { type: 'string' } } }).values
@@ -38,6 +39,8 @@ while (!existsSync(join(record.pki, 'admin.key')) || !existsSync(join(record.pki
   if (!existsSync(dir)) process.exit(0)
 }
 const api = await Api.open(record.server, record.pki)
+
+serveFolder(join(dir, 'charts'), record.chartServer)
 
 let due = false
 /** Many changes come at once: one look a moment later serves them all. */

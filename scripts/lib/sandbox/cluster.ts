@@ -40,6 +40,8 @@ export interface Sandbox {
   charts: Programs['charts']
   /** JSON: load balancer address → real local port, where a real program stands behind it. */
   routesFile: string
+  /** Chart repositories for a rehearsal: what lies in the folder is served at the address, while the sandbox lives. */
+  chartServer: { folder: string; url: string }
   /** To be added to the environment of kubectl and helm: their caches belong to this sandbox alone. */
   env: Record<string, string>
 }
@@ -131,6 +133,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       versions: programs.versions,
       charts: programs.charts,
       extras: optional,
+      chartServer: await freePort(),
       nodes: [...nodes],
       readyAfter: options.readyAfter ?? 1000,
       ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
@@ -269,6 +272,7 @@ function describe(record: SandboxRecord): Sandbox {
     versions,
     charts,
     routesFile: join(dir, 'routes.json'),
+    chartServer: { folder: join(dir, 'charts'), url: `http://127.0.0.1:${record.chartServer}` },
     env: { KUBECACHEDIR: join(dir, 'kube-cache') },
   }
 }

@@ -62,6 +62,11 @@ export const extras = {
     stamps: [`${velero}/pkg/buildinfo.Version`],
     ports: ['s3'],
   },
+  operator: {
+    title: "Prometheus' operator",
+    packages: { 'github.com/prometheus-operator/prometheus-operator/cmd/operator': 'prometheus-operator' },
+    versionOf: 'github.com/prometheus-operator/prometheus-operator',
+  },
 } as const satisfies Record<string, Extra>
 
 export type ExtraName = keyof typeof extras

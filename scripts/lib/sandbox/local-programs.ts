@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
 import { argocdPrograms } from './argocd/launch.ts'
 import { velero } from './backup/velero.ts'
+import { operatorPrograms } from './operator.ts'
+import { secretMounts } from './place.ts'
 import {
   type Container,
   environment,
@@ -42,6 +44,7 @@ export const localPrograms: readonly LocalProgram[] = [
   },
   ...argocdPrograms,
   velero,
+  ...operatorPrograms,
 ]
 
 /** Not a process: the agent itself plays this provisioner while its pod is Ready. */
@@ -82,18 +85,6 @@ async function metallb({ pod, container, dir, kubeconfig }: Place): Promise<Laun
     ports: { '9443/tcp': webhook },
     secrets: secretMounts(pod, container, mountPath => (mountPath.endsWith('/serving-certs') ? certs : undefined)),
   }
-}
-
-function secretMounts(
-  pod: Pod,
-  container: Container,
-  where: (mountPath: string) => string | undefined,
-): { name: string; dir: string }[] {
-  return (container.volumeMounts ?? []).flatMap(({ name, mountPath }) => {
-    const secret = pod.spec.volumes?.find(volume => volume.name === name)?.secret?.secretName
-    const dir = where(mountPath)
-    return secret && dir ? [{ name: secret, dir }] : []
-  })
 }
 
 /** cert-manager: our own main over its packages (infrastructure/sandbox/tools/cert-manager) with flags of its own. */

@@ -2,7 +2,7 @@
 import { rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExtraName } from './extras.ts'
-import { environment, type Place } from './pod.ts'
+import { type Container, environment, type Place, type Pod } from './pod.ts'
 import type { RunningExtra } from './record.ts'
 
 /** The optional programs of that group, as this sandbox has them. */
@@ -45,4 +45,17 @@ export async function configured({ api, pod, container }: Place): Promise<Record
     if (value !== undefined) env[name] = value
   }
   return env
+}
+
+/** Secrets that the container has in folders, for the folders that are wanted here. */
+export function secretMounts(
+  pod: Pod,
+  container: Container,
+  where: (mountPath: string) => string | undefined,
+): { name: string; dir: string }[] {
+  return (container.volumeMounts ?? []).flatMap(({ name, mountPath }) => {
+    const secret = pod.spec.volumes?.find(volume => volume.name === name)?.secret?.secretName
+    const dir = where(mountPath)
+    return secret && dir ? [{ name: secret, dir }] : []
+  })
 }

@@ -26,6 +26,8 @@ export interface SandboxRecord {
   charts: Programs['charts']
   /** The optional programs that this sandbox was asked to run. */
   extras?: Partial<Record<ExtraName, RunningExtra>>
+  /** Where the chart repositories of a rehearsal answer: the port on 127.0.0.1. They lie in the folder `charts`. */
+  chartServer: number
   nodes: NodeSize[]
   /** Milliseconds until a pod is Ready that does not say itself. */
   readyAfter: number
