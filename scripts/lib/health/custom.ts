@@ -1,6 +1,6 @@
-// cert-manager's and Argo CD's own resources: what their conditions mean for an owner.
+// cert-manager's own resources: what their conditions mean for an owner.
 
-import { at, condition, type K8sObject, listAt, numberAt, textAt, timeAt } from '../k8s.ts'
+import { condition, type K8sObject, numberAt, textAt, timeAt } from '../k8s.ts'
 import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -132,65 +132,4 @@ function unseen(object: K8sObject, snapshot: Snapshot): Health {
   return age < silence
     ? progressing(`cert-manager has not looked at ${what} yet`)
     : unwell(`cert-manager has not looked at ${what} for ${duration(age)}`, 'kubectl -n cert-manager get pods')
-}
-
-export function judgeApplication(application: K8sObject, snapshot: Snapshot): Health {
-  const { namespace, name } = application.metadata
-  const health = textAt(application.status, 'health', 'status')
-  const sync = textAt(application.status, 'sync', 'status')
-  const phase = textAt(application.status, 'operationState', 'phase')
-  const fix = `kubectl -n ${namespace} describe application ${name}`
-
-  const error = listAt(application.status, 'conditions').find(entry => /Error$/.test(textAt(entry, 'type') ?? ''))
-  if (error !== undefined) return unwell(`application ${name}: ${explainArgo(textAt(error, 'message') ?? '')}`, fix)
-  if (health === undefined || sync === undefined) {
-    const age = snapshot.now - (timeAt(application, 'metadata', 'creationTimestamp') ?? snapshot.now)
-    return age < silence
-      ? progressing(`Argo CD has not looked at application ${name} yet`)
-      : unwell(`Argo CD has not looked at application ${name} for ${duration(age)}`, `kubectl -n ${namespace} get pods`)
-  }
-  const sick = listAt(application.status, 'resources').find(entry => textAt(entry, 'health', 'status') === 'Degraded')
-  if (health === 'Degraded') {
-    const what = sick ? `${textAt(sick, 'kind')} ${textAt(sick, 'name')}` : undefined
-    const said = textAt(sick, 'health', 'message') ?? textAt(application.status, 'health', 'message')
-    return unwell(`application ${name} is degraded${what ? `: ${what}` : ''}${said ? `, ${oneLine(said)}` : ''}`, fix)
-  }
-  if ((phase === 'Failed' || phase === 'Error') && sync !== 'Synced') {
-    const failed = listAt(application.status, 'operationState', 'syncResult', 'resources').find(
-      entry => textAt(entry, 'status') === 'SyncFailed',
-    )
-    const said = textAt(failed, 'message') ?? textAt(application.status, 'operationState', 'message') ?? ''
-    return unwell(`application ${name} could not be synced: ${explainArgo(said)}`, fix)
-  }
-  if (health === 'Healthy' && sync === 'Synced') return ready()
-  if (health === 'Suspended') return progressing(`application ${name} is suspended`)
-  if (sync === 'OutOfSync' && phase !== 'Running' && at(application.spec, 'syncPolicy', 'automated') === undefined)
-    return unwell(`application ${name} differs from Git, and automatic sync is off`, `argocd app sync ${name}`)
-  return progressing(
-    `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}`,
-    fix,
-  )
-}
-
-function explainArgo(message: string): string {
-  const known: [RegExp, string][] = [
-    [
-      /authentication required|could not read Username|invalid username or password|permission denied \(publickey\)/i,
-      'the Git server refuses the credentials',
-    ],
-    [/repository not found|Repository .* not found/i, 'the Git repository does not exist, or is private'],
-    [/app path does not exist/i, 'the path does not exist in the Git repository'],
-    [/unable to resolve '?([^' ]+)'? to a commit/i, 'the branch or tag does not exist in the Git repository'],
-    [/no such host/i, 'the name of the Git server cannot be resolved in the cluster'],
-    [
-      /project \S+ (?:which )?does not exist|is not permitted in project/i,
-      'its project does not allow this, or does not exist',
-    ],
-    [
-      /no matches for kind|could not find the requested resource|make sure the ".*" CRD is installed/i,
-      'a kind (CRD) that it needs is not installed',
-    ],
-  ]
-  const plain = known.find(([pattern]) => pattern.test(message))?.[1]
-  return plain === undefined ? oneLine(message) : `${plain} (${oneLine(message, 120)})`
 }

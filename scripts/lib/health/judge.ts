@@ -1,7 +1,8 @@
 // Judges an object of the cluster: ready, on its way, unwell, and why. Pure: objects in, a judgement out.
 
 import { condition, type K8sObject, listAt, textAt } from '../k8s.ts'
-import { judgeApplication, judgeCertificate, judgeIssuer } from './custom.ts'
+import { judgeApplication } from './application.ts'
+import { judgeCertificate, judgeIssuer } from './custom.ts'
 import { type Health, oneLine, progressing, ready, unwell, worst } from './judged.ts'
 import { judgePod } from './pods.ts'
 import { judgeService } from './service.ts'
@@ -28,7 +29,7 @@ const judges: Record<string, (object: K8sObject, snapshot: Snapshot) => Health> 
   Certificate: judgeCertificate,
   Issuer: judgeIssuer,
   ClusterIssuer: judgeIssuer,
-  Application: judgeApplication,
+  Application: (application, snapshot) => judgeApplication(application, snapshot, judge),
 }
 
 /**

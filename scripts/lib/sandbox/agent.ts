@@ -8,6 +8,7 @@ import { isRunning } from '../process.ts'
 import { Api } from './api.ts'
 import { S3Server, s3Name } from './backup/s3.ts'
 import { destroy } from './down.ts'
+import { type Ingress, due as ingressesDue, publish, traefikPod } from './ingress-status.ts'
 import { provisionerName } from './local-programs.ts'
 import { nodeAddress } from './nodes.ts'
 import { egressSocket } from './paths.ts'
@@ -54,6 +55,8 @@ const pods = api.mirror<Pod>('/api/v1/pods', changed, signal)
 const services = api.mirror<Service>('/api/v1/services', changed, signal)
 const claims = api.mirror<Claim>('/api/v1/persistentvolumeclaims', changed, signal)
 const volumes = api.mirror<Volume>('/api/v1/persistentvolumes', changed, signal)
+const ingresses = api.mirror<Ingress>('/apis/networking.k8s.io/v1/ingresses', changed, signal)
+const published = new Set<string>()
 
 const volumeDir = (uid: string) => join(dir, 'volumes', `pvc-${uid}`)
 const supervisor = new Supervisor({
@@ -104,7 +107,22 @@ function reconcile(): void {
     if (uid) void rm(volumeDir(uid), { recursive: true, force: true })
   })
   keep('routes.json', { ...outsideRoutes(net), ...s3.routes() })
+  publishIngresses()
   keep('programs.json', supervisor.names())
+}
+
+function publishIngresses(): void {
+  const pod = traefikPod(pods.values())
+  const due = ingressesDue(pod, services.values(), ingresses.values())
+  for (const ingress of due?.ingresses ?? []) {
+    const once = `${ingress.metadata.uid} ${due?.ip}`
+    if (!pod || !due || published.has(once)) continue
+    published.add(once)
+    void publish(api, pod, due.ip, ingress).then(
+      status => status === 200 || log(`ingress ${ingress.metadata.name}: status not written (${status})`),
+      (error: Error) => log(`ingress ${ingress.metadata.name}: ${error.message}`),
+    )
+  }
 }
 
 /** Once a second: what is switched off, and whether somebody still wants this sandbox. */

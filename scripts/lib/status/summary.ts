@@ -315,7 +315,12 @@ function applicationRows(snapshot: Snapshot, rehearsal: boolean): Row[] {
 export function troubled(objects: readonly K8sObject[], now: Date): string[] {
   const snapshot = new Snapshot(objects, { now, known: kinds })
   const workloads = ['Deployment', 'StatefulSet', 'DaemonSet', 'Service', 'PersistentVolumeClaim', 'Certificate']
-  const ours = new Set([...platform.map(component => component.namespace), 'kube-system'])
+  const waiting = snapshot.of('Application').filter(one => judge(one, snapshot).state !== 'ready')
+  const ours = new Set([
+    ...platform.map(component => component.namespace),
+    'kube-system',
+    ...waiting.map(one => textAt(one.spec, 'destination', 'namespace')),
+  ])
   return [
     ...new Set(
       workloads

@@ -1,0 +1,139 @@
+// Argo CD's applications: what their status means for an owner, with the cause behind it where the snapshot has it.
+import { at, type K8sObject, listAt, textAt, timeAt } from '../k8s.ts'
+import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
+import type { Snapshot } from './snapshot.ts'
+
+// How long Argo CD may take to look at a new application before its silence is a finding.
+const silence = 60_000
+
+/** @param judge how an object of the application is, when the snapshot has it */
+export function judgeApplication(
+  application: K8sObject,
+  snapshot: Snapshot,
+  judge: (object: K8sObject, snapshot: Snapshot) => Health = () => progressing(),
+): Health {
+  const { namespace, name } = application.metadata
+  const health = textAt(application.status, 'health', 'status')
+  const sync = textAt(application.status, 'sync', 'status')
+  const phase = textAt(application.status, 'operationState', 'phase')
+  const describe = `kubectl -n ${namespace} describe application ${name}`
+
+  const error = listAt(application.status, 'conditions').find(entry => /Error$/.test(textAt(entry, 'type') ?? ''))
+  if (error !== undefined) return told(`application ${name}: `, textAt(error, 'message') ?? '', describe)
+  if (health === undefined || sync === undefined) {
+    const age = snapshot.now - (timeAt(application, 'metadata', 'creationTimestamp') ?? snapshot.now)
+    return age < silence
+      ? progressing(`Argo CD has not looked at application ${name} yet`)
+      : unwell(`Argo CD has not looked at application ${name} for ${duration(age)}`, `kubectl -n ${namespace} get pods`)
+  }
+  const resources = listAt(application.status, 'resources')
+  const sick = resources.find(entry => textAt(entry, 'health', 'status') === 'Degraded')
+  if (health === 'Degraded') {
+    const what = sick ? `${textAt(sick, 'kind')} ${textAt(sick, 'name')}` : undefined
+    const said = textAt(sick, 'health', 'message') ?? textAt(application.status, 'health', 'message')
+    return unwell(
+      `application ${name} is degraded${what ? `: ${what}` : ''}${said ? `, ${oneLine(said)}` : ''}`,
+      describe,
+    )
+  }
+  if ((phase === 'Failed' || phase === 'Error') && sync !== 'Synced') {
+    const failed = listAt(application.status, 'operationState', 'syncResult', 'resources').find(
+      entry => textAt(entry, 'status') === 'SyncFailed',
+    )
+    const said = textAt(failed, 'message') ?? textAt(application.status, 'operationState', 'message') ?? ''
+    return told(`application ${name} could not be synced: `, said, describe)
+  }
+  if (health === 'Healthy' && sync === 'Synced') return ready()
+  if (health === 'Suspended') return progressing(`application ${name} is suspended`)
+  if (sync === 'OutOfSync' && phase !== 'Running' && at(application.spec, 'syncPolicy', 'automated') === undefined)
+    return unwell(`application ${name} differs from Git, and automatic sync is off`, `argocd app sync ${name}`)
+  const waitsFor = resources.filter(entry => /Progressing|Missing/.test(textAt(entry, 'health', 'status') ?? ''))
+  for (const entry of waitsFor) {
+    const [kind = '', of] = [textAt(entry, 'kind'), textAt(entry, 'namespace')]
+    const object = snapshot.find(kind, of, textAt(entry, 'name') ?? '')
+    const found = object && judge(object, snapshot)
+    if (found?.state === 'unwell') return unwell(`application ${name}: ${found.cause}`, found.fix ?? describe)
+  }
+  const [first] = waitsFor
+  const what = first ? `: ${textAt(first, 'kind')} ${textAt(first, 'name')} ${healthOf(first)}` : ''
+  return progressing(
+    `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what}`,
+    describe,
+  )
+}
+
+function healthOf(entry: unknown): string {
+  const message = textAt(entry, 'health', 'message')
+  return message ? `(${oneLine(message, 80)})` : `is ${textAt(entry, 'health', 'status')?.toLowerCase()}`
+}
+
+/** Argo CD's words in an owner's terms, and what to do; anything else stays its words. */
+function told(before: string, message: string, describe: string): Health {
+  const known = causes.find(([pattern]) => pattern.test(message))
+  if (known === undefined) return unwell(before + oneLine(message), describe)
+  const [pattern, cause, fix = describe] = known
+  const found = pattern.exec(message)
+  const filled = (text: string) => text.replace('$1', found?.[1] ?? '')
+  return unwell(`${before}${filled(cause)} (${oneLine(message, 120)})`, filled(fix))
+}
+
+/** What its message matches, what that means, and what to do when that is not to look at it (`$1`: what was matched). */
+const causes: readonly (readonly [RegExp, string, string?])[] = [
+  [
+    /authentication required|could not read Username|invalid username or password|permission denied \(publickey\)/i,
+    'the Git server refuses the credentials',
+    'set GIT_TOKEN or GIT_SSH_KEY in .env, then: ./bootstrap/07-argocd.ts',
+  ],
+  [
+    /repository not found|Repository .* not found|does not appear to be a git repository|repository '[^']*' does not exist/i,
+    'the Git repository does not exist, or is private',
+    'correct GIT_REPOSITORY in .env and site.yaml: make configure, commit and push, then ./bootstrap/07-argocd.ts',
+  ],
+  [
+    /app path does not exist/i,
+    'the path does not exist in the Git repository',
+    'correct it in gitops/, commit and push; is the branch the one that was pushed?',
+  ],
+  [
+    /unable to resolve '?([^' ]+)'? to a commit/i,
+    'the branch or tag does not exist in the Git repository',
+    'push it, or correct GIT_REVISION: make configure, commit and push',
+  ],
+  [/no such host/i, 'the name of the Git server or chart repository cannot be resolved in the cluster'],
+  [
+    /connection refused|i\/o timeout|no route to host|context deadline exceeded/i,
+    'the Git server or chart repository does not answer',
+    'is it up? Argo CD asks again by itself; sooner: make sync',
+  ],
+  [
+    /project \S+ (?:which )?does not exist|is not permitted in project|not match any of the allowed destinations/i,
+    'its project does not allow this, or does not exist',
+    'infrastructure/platform/argocd/project.yaml has what is allowed; then ./bootstrap/07-argocd.ts',
+  ],
+  [
+    /no matches for kind|could not find the requested resource|make sure the ".*" CRD is installed/i,
+    'a kind (CRD) that it needs is not installed',
+  ],
+  [
+    /failed to parse [^:]*?([\w.-]+\.ya?ml)/i,
+    'the values in $1 are no YAML',
+    'correct the file, commit and push; make check finds it beforehand',
+  ],
+  [
+    /values don't meet the specifications of the schema/i,
+    'the chart refuses a value',
+    'correct the values, commit and push; make check finds it beforehand',
+  ],
+  [
+    /open .*?\/?(infrastructure\/[^ :]+): no such file|no such file or directory/i,
+    'a file that it names is not in the Git repository',
+    'add or correct it, commit and push',
+  ],
+  [
+    /chart .* not found|no chart version found|chart matching .* not found|invalid revision/i,
+    'the chart, or that version of it, is not in its repository',
+    'correct targetRevision in gitops/applications, commit and push',
+  ],
+  [/kustomize build/i, 'Kustomize cannot build it', 'kubectl kustomize PATH says where; correct it, commit and push'],
+  [/yaml: |error converting YAML|MalformedYAMLError/i, 'a manifest is no YAML', 'correct it, commit and push'],
+]
