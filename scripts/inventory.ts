@@ -8,6 +8,8 @@ import { at, type K8sObject, listAt, mapAt, textAt } from './lib/k8s.ts'
 import { isMain } from './lib/step.ts'
 import { parseManifest } from './lib/yaml/manifest.ts'
 
+export { parseManifest }
+
 /** One object's facts; what a kind does not have is left out. */
 export interface Fact {
   kind: string
