@@ -14,7 +14,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
 	test-applications sync logs add-app remove-app promote backup backups restore \
-	credentials trust-ca rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
+	credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
 	test-fuzz test-adopt test-faults faults check fix docs bench programs
 
 help: ## this list
@@ -99,6 +99,9 @@ restore: setup ## shows what would come back, asks, restores (BACKUP=NAME NAMESP
 
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
+
+proxmox: setup ### Proxmox VE sends its figures to InfluxDB (PLAN=1 shows it first, ID=NAME)
+	@$(RUN) scripts/proxmox.ts $(if $(PLAN),--plan) $(if $(ID),--id "$(ID)")
 
 sandbox: setup ### a throw-away control plane to play with (NODES=… WITH=argocd); use it with --sandbox
 	@$(RUN) scripts/sandbox.ts up $(if $(NODES),--nodes "$(NODES)") $(if $(WITH),--with "$(WITH)")

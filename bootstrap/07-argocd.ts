@@ -27,6 +27,8 @@ export default step(import.meta, about, async verbs => {
   await sealingKey(verbs) // before its controller starts
   if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, managed)
   await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, managed)
+  const influx = { 'admin-password': secret.generated(32), 'admin-token': secret.generated(48) }
+  await secret('influxdb/influxdb-admin', influx, managed)
   await apply('gitops/bootstrap/applications.yaml')
 
   onUninstall({

@@ -12,6 +12,7 @@ export const generated: Readonly<Record<string, readonly string[]>> = {
   'Secret cattle-system/tls-ca': ['cacerts.pem'],
   'Secret velero/velero-s3': ['cloud'],
   'Secret velero/velero-repo-credentials': ['repository-password'],
+  'Secret influxdb/influxdb-admin': ['admin-password', 'admin-token'],
   // by MetalLB's controller
   'Secret metallb-system/metallb-memberlist': ['secretkey'],
   // by cert-manager's webhook

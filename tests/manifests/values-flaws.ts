@@ -2,7 +2,7 @@
 
 /**
  * Paths of keys that are not among a chart's defaults.
- * @param free paths below which a chart takes any key, beyond the maps that are empty by default
+ * @param free paths at and below which a chart takes any key, beyond the maps that are empty by default
  * @param text the defaults as text: keys that upstream offers in a comment count as known
  */
 export function unknownKeys(
@@ -17,6 +17,7 @@ export function unknownKeys(
   if (!isMap(defaults) || Object.keys(defaults).length === 0) return []
   return Object.entries(values).flatMap(([key, value]) => {
     const here = path ? `${path}.${key}` : key
+    if (free.includes(here)) return []
     if (!(key in defaults)) return new RegExp(`^ *# ?${key}:`, 'm').test(text) ? [] : [here]
     return unknownKeys(value, defaults[key], free, text, here)
   })

@@ -38,7 +38,9 @@ export function hardeningFlaws(object: K8sObject): string[] {
     if (textAt(container, 'imagePullPolicy') === 'Always') found.push(`${name} cannot start without its registry`)
     return found
   })
-  for (const container of withoutProbes.has(object.metadata.name) ? [] : listAt(pod, 'containers'))
+  // A Job serves nobody; that it ends is its answer.
+  const silent = object.kind === 'Job' || withoutProbes.has(object.metadata.name)
+  for (const container of silent ? [] : listAt(pod, 'containers'))
     for (const probe of ['readinessProbe', 'livenessProbe'])
       if (at(container, probe) === undefined) flaws.push(`${textAt(container, 'name')} has no ${probe}`)
   const security = at(pod, 'securityContext')

@@ -18,6 +18,7 @@ const flaws = (objects: readonly K8sObject[], check: (object: K8sObject) => stri
 test('there are workloads to look at', () => {
   assert.deepEqual(ours.map(nameOf).sort(), [
     'adguard/adguard',
+    'influxdb/influxdb-setup',
     'local-path-storage/local-path-provisioner',
     'welcome/welcome',
   ])

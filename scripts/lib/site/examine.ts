@@ -10,6 +10,7 @@ import { type EnvFile, parseEnv } from './env-lines.ts'
 import * as git from './git.ts'
 import { contextProblem, type Kubeconfig, readKubeconfig, serverAddress } from './kubeconfig.ts'
 import { contains, formatAddress, formatRange, isFlaw } from './network.ts'
+import { proxmoxProblems } from './proxmox-values.ts'
 import { collect, describeProblems, type Found, readValues, type Sources } from './read.ts'
 import { addressProblems, certificateProblems, type Draft, siteNotices } from './rules.ts'
 import { type Key, secretKeys } from './schema.ts'
@@ -84,6 +85,7 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
     ...addressProblems(draft),
     ...certificateProblems(draft),
     ...backupProblems(draft),
+    ...proxmoxProblems(draft),
   ]
 
   const home = outer.HOME || homedir()

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { type Flaw, isFlaw } from './network.ts'
 
-export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git' | 'backups'
+export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git' | 'backups' | 'proxmox'
 
 /** The groups in the order in which people read them. */
 export const groups: Record<Group, { title: string; about: string }> = {
@@ -18,6 +18,10 @@ export const groups: Record<Group, { title: string; about: string }> = {
   backups: {
     title: 'Backups',
     about: 'an S3 server off the cluster, such as the NAS; without one there are no backups.',
+  },
+  proxmox: {
+    title: 'Proxmox VE',
+    about: 'for make proxmox, which lets it send its figures to InfluxDB; infrastructure/docs/PROXMOX.md.',
   },
 }
 

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { gitPath, gitRepository, gitRevision } from './git-address.ts'
 import { type About, optional, preset, required, separator } from './key.ts'
 import type { Flaw } from './network.ts'
+import * as readProxmox from './proxmox-values.ts'
 import * as read from './values.ts'
 
 const uid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -287,6 +288,32 @@ export const schema = v.strictObject({
   S3_SECRET_KEY: optional(
     { group: 'backups', about: 'The key itself', example: '40 characters', secret: true },
     read.s3Key,
+  ),
+
+  PROXMOX_URL: optional(
+    {
+      group: 'proxmox',
+      about: 'A node of Proxmox VE, as this computer reaches it',
+      example: 'https://192.168.1.10:8006',
+    },
+    readProxmox.url,
+  ),
+  PROXMOX_TOKEN_ID: optional(
+    { group: 'proxmox', about: 'The ID of an API token that may set metric servers', example: 'homelab@pve!metrics' },
+    readProxmox.tokenId,
+  ),
+  PROXMOX_TOKEN_SECRET: optional(
+    { group: 'proxmox', about: 'Its secret, shown once when it is made', example: 'a UUID', secret: true },
+    readProxmox.tokenSecret,
+  ),
+  PROXMOX_FINGERPRINT: optional(
+    {
+      group: 'proxmox',
+      about: 'SHA-256 fingerprint of the node’s certificate: any other is refused',
+      example: '64 hexadecimal digits',
+      otherwise: 'written here when you confirm it at the first contact',
+    },
+    readProxmox.fingerprint,
   ),
 })
 

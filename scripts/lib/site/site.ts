@@ -34,6 +34,8 @@ export interface Site {
   git: git.GitSource
   /** Where the backups go. */
   s3?: S3
+  /** Where the machines under the cluster are managed. */
+  proxmox?: Proxmox
   /** Only in a rehearsal. */
   sandbox?: Sandbox
 }
@@ -58,6 +60,17 @@ export interface S3 {
   region: string
   accessKey: string
   secretKey: Secret
+}
+
+/** A node of Proxmox VE, and a token for its API. */
+export interface Proxmox {
+  /** `https://192.168.1.10:8006` */
+  url: string
+  /** `homelab@pve!metrics` */
+  tokenId: string
+  tokenSecret: Secret
+  /** SHA-256 of the certificate, as browsers show it; absent before the first contact. */
+  fingerprint?: string
 }
 
 /** What a rehearsal knows beyond its site: the sandbox's own programs, their environment, and charts at hand. */
@@ -106,6 +119,7 @@ function build(
     timezone: values.TIMEZONE,
     git: { path: values.GIT_PATH ?? `gitops/environments/${found.environment}`, ...found.git, ...overrides.git },
     ...(overrides.s3 ? { s3: overrides.s3 } : s3(values)),
+    ...proxmox(values),
     ...(overrides.sandbox ? { sandbox: overrides.sandbox } : {}),
   }
 }
@@ -115,6 +129,14 @@ function s3(values: Values): Pick<Site, 's3'> {
   const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_REGION: region, S3_ACCESS_KEY: accessKey = '' } = values
   if (endpoint === undefined) return {}
   return { s3: { endpoint, bucket, region, accessKey, secretKey: new Secret(values.S3_SECRET_KEY ?? '') } }
+}
+
+// The rules have made sure that the three come together.
+function proxmox(values: Values): Pick<Site, 'proxmox'> {
+  const { PROXMOX_URL: url, PROXMOX_TOKEN_ID: tokenId = '', PROXMOX_FINGERPRINT: fingerprint } = values
+  if (url === undefined) return {}
+  const tokenSecret = new Secret(values.PROXMOX_TOKEN_SECRET ?? '')
+  return { proxmox: { url, tokenId, tokenSecret, ...(fingerprint === undefined ? {} : { fingerprint }) } }
 }
 
 function issuer(values: Values): Issuer {

@@ -1,0 +1,53 @@
+// The charts that the applications install, with the values that each gets from us in an environment.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { at, type K8sObject, listAt, textAt } from '../../scripts/lib/k8s.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { kustomized } from './rendered.ts'
+
+export interface AppChart {
+  application: string
+  chart: string
+  version: string
+  namespace: string
+  release: string
+  /** As Helm gets them: the files in their order, then what stands in the Application. */
+  values: Record<string, unknown>
+}
+
+/** The charts of all applications of an environment. */
+export const appCharts = (environment: string): AppChart[] =>
+  kustomized(`gitops/environments/${environment}`).flatMap(chartsOf)
+
+function chartsOf(application: K8sObject): AppChart[] {
+  return listAt(application.spec, 'sources').flatMap(source => {
+    const chart = textAt(source, 'chart')
+    if (chart === undefined) return []
+    const files = listAt(source, 'helm', 'valueFiles').map(file =>
+      parse(readFileSync(join(root, String(file).replace(/^\$values\//, '')), 'utf8')),
+    )
+    return [
+      {
+        application: application.metadata.name,
+        chart,
+        version: textAt(source, 'targetRevision') ?? '',
+        namespace: textAt(application.spec, 'destination', 'namespace') ?? '',
+        release: textAt(source, 'helm', 'releaseName') ?? application.metadata.name,
+        values: [...files, at(source, 'helm', 'valuesObject')].reduce(merged, {}) as Record<string, unknown>,
+      },
+    ]
+  })
+}
+
+/** Helm's way: maps are joined, everything else is replaced. */
+function merged(below: unknown, above: unknown): unknown {
+  if (above === undefined || above === null) return below
+  if (!isMap(below) || !isMap(above)) return above
+  const joined = { ...below }
+  for (const [key, value] of Object.entries(above)) joined[key] = merged(joined[key], value)
+  return joined
+}
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
