@@ -65,6 +65,25 @@ test('every panel has a question, an explanation, a query and a known data sourc
     }
 })
 
+// Grafana shows an unknown unit as a suffix, without a word.
+const units = 'Bps bytes celsius dtdurations percent percentunit pps reqps s short string'.split(' ')
+
+test('every unit is one that Grafana knows, and what is judged has both colours in order', () => {
+  for (const { name, rows } of dashboards)
+    for (const { title, unit, units: own = {}, queries = [], warn, bad, max } of rows.flatMap(({ panels }) => panels)) {
+      const where = `${name} “${title}”`
+      for (const one of [...(unit ? [unit] : []), ...Object.values(own)])
+        assert.ok(units.includes(one), `${where}: ${one}`)
+      for (const heading of Object.keys(own))
+        assert.ok(
+          queries.some(({ legend }) => legend === heading),
+          `${where}: ${heading}`,
+        )
+      assert.notEqual(warn ?? 0, bad, `${where}: warn and bad are the same`)
+      if (unit === 'percentunit') assert.ok((bad ?? warn ?? 0) <= (max ?? 1), `${where}: 1 is all of it`)
+    }
+})
+
 test('no panel lies on another or beyond the edge', () => {
   for (const [file, json] of Object.entries(committed)) {
     const taken = new Set<string>()
