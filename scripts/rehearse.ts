@@ -12,6 +12,7 @@ await command(
         value: '"4x8Gi 2x4Gi"',
         help: 'the sizes of your nodes, CPUs x memory (three of 4x8Gi)',
       },
+      gitops: { type: 'boolean', help: 'go on with Git: a real Argo CD brings up the applications' },
       keep: { type: 'boolean', help: 'leave the sandbox up afterwards (make sandbox-down)' },
       ...common,
     },
@@ -21,6 +22,7 @@ await command(
     return rehearse({
       ...(typeof values.nodes === 'string' ? { nodes: values.nodes } : {}),
       keep: values.keep === true,
+      gitops: values.gitops === true,
       json: values.json === true,
       debug: values.debug === true,
     })

@@ -786,6 +786,105 @@ const cases: Record<string, Case[]> = {
       cause: /the Git server refuses the credentials/,
     },
     {
+      name: 'a branch that is not there',
+      of: object('Application', 'loki', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Unknown' },
+          conditions: [
+            {
+              type: 'ComparisonError',
+              message: "rpc error: code = Unknown desc = unable to resolve 'no-such' to a commit SHA",
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /the branch or tag does not exist/,
+      fix: /GIT_REVISION/,
+    },
+    {
+      name: 'a repository that is not there',
+      of: object('Application', 'loki', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Unknown' },
+          conditions: [
+            {
+              type: 'ComparisonError',
+              message: 'failed to list refs: repository not found',
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /the Git repository does not exist, or is private/,
+      fix: /GIT_REPOSITORY/,
+    },
+    {
+      name: 'values that are no YAML',
+      of: object('Application', 'loki', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Unknown' },
+          conditions: [
+            {
+              type: 'ComparisonError',
+              message:
+                '`helm template . --values /tmp/x/infrastructure/logging/loki/values.yaml` failed exit status 1: Error: failed to parse /tmp/x/infrastructure/logging/loki/values.yaml: error converting YAML to JSON',
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /the values in values\.yaml are no YAML/,
+      fix: /make check/,
+    },
+    {
+      name: 'a chart that its repository does not have',
+      of: object('Application', 'loki', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Unknown' },
+          conditions: [
+            {
+              type: 'ComparisonError',
+              message:
+                'invalid revision: failed to get version from constraint: no version for constraint found; chart "loki" not found',
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /the chart, or that version of it, is not in its repository/,
+      fix: /targetRevision/,
+    },
+    {
+      name: 'an application that waits: the cause is that of what it waits for',
+      of: object('Application', 'loki', {
+        spec: { syncPolicy: { automated: {} } },
+        status: {
+          health: { status: 'Progressing' },
+          sync: { status: 'Synced' },
+          resources: [
+            { kind: 'PersistentVolumeClaim', name: 'storage', namespace: 'lab', health: { status: 'Healthy' } },
+            { kind: 'Namespace', name: 'lab', health: { status: 'Progressing' } },
+          ],
+        },
+      }),
+      with: [
+        object('Namespace', 'lab', {
+          metadata: { namespace: undefined },
+          status: {
+            phase: 'Terminating',
+            ...conditions(['NamespaceDeletionContentFailure', 'True', 'x', 'held by a finalizer']),
+          },
+        }),
+      ],
+      is: 'unwell',
+      cause: /application loki: namespace lab cannot end: held by a finalizer/,
+    },
+    {
       name: 'a sync that failed says on what',
       of: object('Application', 'loki', {
         status: {

@@ -6,14 +6,18 @@ import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
 import { paint, print, seconds } from '../output.ts'
-import { claims } from '../proof.ts'
+import { claims, sentence } from '../proof.ts'
 import { root } from '../root.ts'
 import type { Verdict, Worth } from '../verdict.ts'
 import { auditPosition, ownWrites } from './audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp } from './cluster.ts'
+import { builtExtra } from './extra-build.ts'
+import { type ExtraName, extraNames } from './extras.ts'
+import { type GitOps, gitopsStage } from './gitops/stage.ts'
 import { defaultNodes, parseNodes } from './nodes.ts'
 import { seesRenewal } from './renewal.ts'
-import { createReport } from './report.ts'
+import { createReport, type Report } from './report.ts'
+import { sandboxSite } from './site.ts'
 
 /** Runs a rehearsal and returns the exit code: 0 when the platform came up and a second run wrote nothing. */
 export async function rehearse(options: {
@@ -21,15 +25,19 @@ export async function rehearse(options: {
   keep: boolean
   json: boolean
   debug: boolean
+  /** Go on with the applications: a real Argo CD brings them up. */
+  gitops: boolean
 }): Promise<number> {
   const say = options.json ? () => {} : (text: string) => print(text)
   const started = Date.now()
   const nodes = parseNodes(options.nodes ?? defaultNodes)
   say(`A rehearsal: a real control plane, ${nodes.length} fake nodes, nothing else is touched.`)
+  const progress = createReport(options.json)
   const sandbox = await sandboxUp({
     name: 'rehearsal',
     nodes,
-    report: createReport(options.json),
+    report: progress,
+    extras: options.gitops ? await gitopsPrograms() : [],
     ...(options.keep ? {} : { ownerPid: process.pid }),
   })
   const up = Date.now()
@@ -54,6 +62,10 @@ export async function rehearse(options: {
       verdict(writes.length === 0 && second.code === exit.done, 'a second run writes nothing'),
       verdict(await seesRenewal(cluster), 'cert-manager renews a certificate before it expires, by itself'),
     ]
+    const gitops = !options.gitops ? undefined : await applications(sandbox, cluster, progress, say)
+    for (const { claim, holds, but } of gitops?.shown ?? [])
+      verdicts.push(verdict(holds, holds ? sentence(claim) : `${sentence(claim)} (${but})`))
+    if (gitops) verdicts.push(...assumed)
     const version = textAt(JSON.parse(await cluster.raw('/version')), 'gitVersion') ?? ''
     const failed = verdicts.filter(one => one.worth === 'not so')
     if (options.json)
@@ -67,6 +79,7 @@ export async function rehearse(options: {
           firstRun: first.milliseconds,
           secondRun: second.milliseconds,
           writes,
+          ...(gitops ? { gitops } : {}),
         }),
       )
     else
@@ -78,13 +91,31 @@ export async function rehearse(options: {
         up: up - started,
         total: Date.now() - started,
         keep: options.keep,
-        sandbox,
+        ...(gitops ? { gitops } : {}),
       })
     return failed.length ? exit.failed : exit.done
   } finally {
     await cluster.close()
     if (!options.keep) await sandboxDown('rehearsal')
   }
+}
+
+/** Argo CD and what it needs to see pods; other optional programs only where they are built already. */
+async function gitopsPrograms(): Promise<ExtraName[]> {
+  const needed: readonly ExtraName[] = ['argocd', 'operator']
+  const built = await Promise.all(extraNames.map(async name => needed.includes(name) || (await builtExtra(name))))
+  return extraNames.filter((_, i) => built[i])
+}
+
+async function applications(
+  sandbox: Sandbox,
+  cluster: Cluster,
+  report: Report,
+  say: (text: string) => void,
+): Promise<GitOps> {
+  say('\nNow Git: a real Argo CD brings up the applications, one environment after the other.')
+  const { site } = await sandboxSite(sandbox.name)
+  return gitopsStage({ sandbox, cluster, site, report }, say)
 }
 
 type Judged = Omit<Verdict, 'worth'> & { worth: Worth | 'not so' }
@@ -94,8 +125,29 @@ function verdict(holds: boolean, check: string): Judged {
 }
 
 /** What the whole of a rehearsal cannot show, from the table that the cluster suite works through. */
-function onlyOnANode(): { check: string }[] {
-  return claims.filter(one => one.sandbox === 'not measurable here').map(one => ({ check: one.what }))
+function onlyOnANode(gitops: GitOps | undefined): { check: string }[] {
+  const shown = gitops?.shown.map(one => one.claim) ?? []
+  return claims
+    .filter(one => one.sandbox === 'not measurable here' && !shown.includes(one.id))
+    .map(one => ({ check: one.what }))
+}
+
+/** What Argo CD takes for healthy because the sandbox says so. */
+const assumed: Judged[] = [
+  {
+    step: 'gitops',
+    check: 'the pods of the applications run (they are fake, unless a real program is named below)',
+    worth: 'assumed',
+  },
+  { step: 'gitops', check: 'an Ingress has the address of Traefik (written in its place)', worth: 'assumed' },
+]
+
+/** Names by commas, in lines of at most 80 columns. */
+function wrapped(names: readonly string[]): string {
+  return names
+    .join(', ')
+    .replace(/(.{1,76})(?:, |$)/g, '  $1,\n')
+    .replace(/,\n$/, '')
 }
 
 const nothing: Omit<Summary, 'code'> = {
@@ -145,7 +197,7 @@ function report(facts: {
   up: number
   total: number
   keep: boolean
-  sandbox: Sandbox
+  gitops?: GitOps
 }): void {
   const { verdicts, first, second } = facts
   const of = (worth: Judged['worth']) => verdicts.filter(one => one.worth === worth)
@@ -157,7 +209,7 @@ function report(facts: {
     ['not measurable here', '?', 'not measurable here: needs a network and nodes (make test-cluster shows most of it)'],
   ]
   for (const [worth, mark, title] of rows) {
-    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode() : [])]
+    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode(facts.gitops) : [])]
     if (!found.length) continue
     print(`\n${found.length} ${title}`)
     for (const one of found)
@@ -168,10 +220,16 @@ function report(facts: {
   print(
     `\nKubernetes ${facts.version}; control plane up in ${seconds(facts.up)}, platform in ${seconds(first.milliseconds)},\nsecond run in ${seconds(second.milliseconds)}, all in ${seconds(facts.total)}`,
   )
+  if (facts.gitops)
+    print(
+      `applications of three environments in ${seconds(facts.gitops.milliseconds)}; real programs in it:\n${wrapped(facts.gitops.real)}`,
+    )
+  else print('left out: Argo CD and everything that it brings from Git (make rehearse GITOPS=1)')
   if (facts.keep)
     print(
       `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,
     )
   print('next: your own cluster: make configure, then make plan (README)')
-  print(first.standIns.length ? standInLine(first.standIns, first.imitations) : 'All charts were the real ones.')
+  const standIns = [...first.standIns, ...(facts.gitops?.standIns ?? [])]
+  print(standIns.length ? standInLine(standIns, first.imitations) : 'All charts were the real ones.')
 }

@@ -25,6 +25,8 @@ export interface Snapshot {
   charts: Chart[]
   /** Old address → that of the rehearsal: the chart repositories, and this repository. */
   addresses: Addresses
+  /** A file as it is in it. */
+  read: (file: string) => string
 }
 
 /**
@@ -51,7 +53,7 @@ export async function makeSnapshot(sandbox: Sandbox, site: Site, report: Report)
   }
   readdress(git, addresses, site)
   git.commit('the lab as it is in the working tree')
-  return { git, charts, addresses }
+  return { git, charts, addresses, read: file => readFileSync(join(git.folder, file), 'utf8') }
 }
 
 /** The Applications of an environment, as Kustomize builds them. */

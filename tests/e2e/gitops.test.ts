@@ -1,0 +1,146 @@
+// Everything that is in gitops/, by a real Argo CD: the stage of a rehearsal, and what happens to wrong input.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { exit } from '../../scripts/lib/errors.ts'
+import { sentence } from '../../scripts/lib/proof.ts'
+import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
+import { applications, parent, refresh, settled, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
+import { makeSnapshot, type Snapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
+import { Story } from '../../scripts/lib/sandbox/gitops/stage.ts'
+import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
+import { Lab, sandboxFor } from './support.ts'
+
+const skip = (await notBuilt('argocd')) || (await notBuilt('operator'))
+/** Without the programs one line says so for all of them. */
+const story = (name: string, body: () => Promise<void>): void => {
+  if (!skip) void test(name, body)
+}
+if (skip) test('the applications by a real Argo CD', { skip }, () => {})
+
+let lab: Lab
+let snapshot: Snapshot
+let argo: Story
+let names: string[]
+
+before(async () => {
+  if (skip) return
+  lab = new Lab(await sandboxFor('gitops', { extras: ['argocd', 'operator'] }))
+  const told = await lab.run('bootstrap/bootstrap-all.ts')
+  assert.equal(told.code, exit.done, told.stderr)
+  const { site } = await sandboxSite('gitops')
+  snapshot = await makeSnapshot(lab.sandbox, site, () => {})
+  argo = new Story(lab.sandbox, lab.cluster, snapshot, () => {})
+  await argo.openProject()
+})
+
+after(async () => lab?.end())
+
+story(sentence('applications'), async () => {
+  assert.deepEqual(await argo.bringUp('dev'), [])
+  names = argo.names('dev')
+})
+
+for (const [claim, look] of [
+  ['git-sync', () => argo.heals()],
+  ['prune', () => argo.prunes()],
+  ['leave', () => argo.leaves()],
+] as const)
+  story(sentence(claim), async () => {
+    const shown = await look()
+    assert.ok(shown.holds, shown.but)
+  })
+
+/** What Argo CD says of an application, once it says that something must change first. */
+async function trouble(name: string): Promise<{ why: string; fix: string }> {
+  for (const end = Date.now() + 90_000; ; await new Promise(done => setTimeout(done, 500))) {
+    const found = (await applications(lab.cluster)).find(one => one.metadata.name === name)
+    const state = found && stateOf(found)
+    if (state?.stuck) return { why: state.why, fix: state.fix ?? '' }
+    if (Date.now() > end) throw new Error(`nothing is said of ${name}: ${JSON.stringify(found?.status)}`)
+  }
+}
+
+/** The others are as they were, and `make status` says the same as we read here. */
+async function othersGoOn(name: string, words: RegExp): Promise<void> {
+  await settled(
+    lab.cluster,
+    names.filter(one => one !== name && one !== 'welcome'),
+    'the others',
+    () => {},
+    60,
+  )
+  const told = await lab.run('scripts/status.ts')
+  assert.match(told.stdout, words)
+}
+
+const source = async (change: object) => {
+  const application = (await applications(lab.cluster)).find(one => one.metadata.name === 'welcome')
+  assert.ok(application)
+  // The parent would undo it: it is Git that is wrong here, so the parent is told so too.
+  await lab.cluster.patch(application, { spec: { source: change } })
+}
+
+const faults = [
+  [
+    'the repository cannot be reached',
+    { repoURL: 'file:///nowhere/homelab.git' },
+    /does not exist|not.*reach|refused/i,
+  ],
+  ['the branch does not exist', { targetRevision: 'no-such-branch' }, /branch or tag does not exist/],
+  ['the path does not exist', { path: 'gitops/apps/nothing' }, /path does not exist/],
+] as const
+
+story('a wrong source of one application is named with its cause, and the others go on', async () => {
+  await lab.cluster.delete((await applications(lab.cluster)).find(one => one.metadata.name === parent) as never)
+  const project = await lab.cluster.find('appproject.argoproj.io/argocd/homelab')
+  assert.ok(project)
+  await lab.cluster.patch(project, { spec: { sourceRepos: ['*'] } })
+  const [good] = (await applications(lab.cluster)).filter(one => one.metadata.name === 'welcome')
+  assert.ok(good)
+  const { source: right } = good.spec as { source: object }
+  for (const [what, change, words] of faults) {
+    await source(change)
+    const { why, fix } = await trouble('welcome')
+    assert.match(why, words, what)
+    assert.ok(fix, 'a way out')
+    await othersGoOn('welcome', words)
+    await source(right)
+    await settled(lab.cluster, ['welcome'], 'mended', () => {}, 90)
+  }
+})
+
+story('a manifest that is no YAML is named, and mended it syncs', async () => {
+  const file = 'gitops/apps/welcome/service.yaml'
+  const text = snapshot.read(file)
+  snapshot.git.commit('a tab', { [file]: 'apiVersion: v1\nkind: Service\n\tmetadata: {}\n' })
+  await refresh(lab.cluster, ['welcome'])
+  const { why, fix } = await trouble('welcome')
+  assert.match(why, /service\.yaml|yaml/i)
+  assert.ok(fix)
+  snapshot.git.commit('mended', { [file]: text })
+  await refresh(lab.cluster, ['welcome'])
+  await settled(lab.cluster, ['welcome'], 'mended', () => {}, 90)
+})
+
+story('an application that never gets healthy is named with its cause, and the others go on', async () => {
+  const file = 'gitops/apps/welcome/deployment.yaml'
+  const text = snapshot.read(file)
+  snapshot.git.commit('too large for every node', {
+    [file]: text.replace(/memory: 8Mi/, 'memory: 900Gi').replace(/memory: 32Mi/, 'memory: 900Gi'),
+  })
+  await refresh(lab.cluster, ['welcome'])
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise(done => setTimeout(done, 500))) {
+    const told = await lab.run('scripts/status.ts')
+    if (/welcome.*(does not fit|Insufficient|no node)/is.test(told.stdout)) break
+  }
+  await othersGoOn('welcome', /welcome/)
+  snapshot.git.commit('mended', { [file]: text })
+  await refresh(lab.cluster, ['welcome'])
+  await settled(lab.cluster, ['welcome'], 'mended', () => {}, 90)
+})
+
+story(sentence('parent'), async () => {
+  await argo.bringUp('dev')
+  const shown = await argo.parentGoes()
+  assert.ok(shown.holds, shown.but)
+})
