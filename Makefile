@@ -14,7 +14,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
 	test-applications sync logs add-app remove-app promote backup backups restore \
-	credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
+	seal rotate-keys backup-keys restore-keys credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
 	test-fuzz test-adopt test-faults faults check fix docs bench programs
 
 help: ## this list
@@ -96,6 +96,18 @@ backups: setup ## which backups there are, and whether one can count on them
 
 restore: setup ## shows what would come back, asks, restores (BACKUP=NAME NAMESPACE=a,b PLAN=1 OVERWRITE=1)
 	@$(RUN) scripts/restore.ts $(if $(BACKUP),--backup "$(BACKUP)") $(if $(NAMESPACE),--namespace "$(NAMESPACE)") $(if $(OVERWRITE),--overwrite) $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
+
+seal: setup ## secrets as sealed files for Git (NAME=NAMESPACE/NAME FROM=FILE or - for one of yours; PLAN=1)
+	@$(RUN) scripts/seal.ts $(if $(NAME),--name "$(NAME)") $(if $(FROM),--from "$(FROM)") $(if $(PLAN),--plan)
+
+rotate-keys: setup ### a new sealing key, and every sealed file in Git sealed with it; asks first
+	@$(RUN) scripts/rotate-keys.ts $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(RESEAL),--reseal)
+
+backup-keys: setup ## the one encrypted file that, with Git, rebuilds the lab (OUT=FILE; CHECK=1 looks into it)
+	@$(RUN) scripts/backup-keys.ts $(if $(OUT),--out "$(OUT)") $(if $(CHECK),--check)
+
+restore-keys: setup ### from that file into a new cluster, before make install (FROM=FILE)
+	@$(RUN) scripts/restore-keys.ts $(if $(FROM),--from "$(FROM)") $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts

@@ -3,6 +3,7 @@ import { capacity } from './capacity.ts'
 import type { Check } from './check.ts'
 import { distribution } from './distribution.ts'
 import { identity } from './identity.ts'
+import { keyBundle } from './key-bundle.ts'
 import { leftovers } from './leftovers.ts'
 import { network } from './network.ts'
 import { nodes } from './nodes.ts'
@@ -19,6 +20,7 @@ export const checks: readonly Check[] = [
   ...repository,
   siteFileAgrees,
   ...identity,
+  keyBundle,
   ...nodes,
   capacity,
   ...versions,

@@ -8,6 +8,7 @@ import { Snapshot } from '../health/snapshot.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
 import type { Site } from '../site/site.ts'
 import { type Access, accessProblems, readAccess } from './access.ts'
+import { readSealing, type SealingFacts } from './key-bundle.ts'
 import { kubeVersionOf } from './kube-version.ts'
 import { type Machine, readMachine } from './machine.ts'
 import { type NeededPod, neededPods } from './needs.ts'
@@ -52,6 +53,8 @@ export interface Facts {
   pods: readonly NeededPod[]
   /** The answer of each namespace that needs the Pod Security level `privileged`: undefined when it was admitted. */
   admission: ReadonlyMap<string, string | undefined>
+  /** The sealing keys, and what the bundle holds of them. */
+  sealing: Known<SealingFacts>
   /** Not in a rehearsal, whose network is made up. */
   machine: Machine | undefined
   /** Only where step 07 is to run, and on a real cluster: a rehearsal follows no repository. */
@@ -134,11 +137,12 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
       return []
     }
   }
-  const [uid, proxy, clock, rights, admission, ...lists] = await Promise.all([
+  const [uid, proxy, clock, rights, sealing, admission, ...lists] = await Promise.all([
     known(readUid(cluster)),
     cluster.find('configmap/kube-system/kube-proxy').catch(() => undefined),
     readClock(cluster),
     known(missingRights(cluster)),
+    known(readSealing(cluster)),
     Promise.all(ours.filter(one => one.privileged).map(one => admitted(cluster, one.namespace))),
     ...Object.entries(kinds).map(([kind, name]) => list(kind, name)),
   ])
@@ -164,6 +168,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     charts,
     pods: neededPods(ours, objects),
     admission: new Map(admission),
+    sealing,
     machine,
     repository,
     siteFile,

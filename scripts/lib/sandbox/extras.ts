@@ -24,6 +24,7 @@ export interface Extra {
   ports?: readonly string[]
 }
 
+const sealed = 'github.com/bitnami-labs/sealed-secrets'
 const argo = 'github.com/argoproj/argo-cd/v3'
 const velero = 'github.com/vmware-tanzu/velero'
 
@@ -66,6 +67,27 @@ export const extras = {
     title: "Prometheus' operator",
     packages: { 'github.com/prometheus-operator/prometheus-operator/cmd/operator': 'prometheus-operator' },
     versionOf: 'github.com/prometheus-operator/prometheus-operator',
+  },
+  secrets: {
+    title: 'Sealed Secrets',
+    packages: { [`${sealed}/cmd/controller`]: 'sealed-secrets-controller', [`${sealed}/cmd/kubeseal`]: 'kubeseal' },
+    versionOf: sealed,
+    // It looks for its ServiceAccount where only a kubelet puts it.
+    patches: [
+      {
+        module: sealed,
+        file: 'pkg/controller/main.go',
+        from: /rest\.InClusterConfig\(\)/g,
+        to: 'clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))',
+      },
+      {
+        module: sealed,
+        file: 'pkg/controller/main.go',
+        from: /^\t"k8s\.io\/client-go\/rest"$/gm,
+        to: '\t"k8s.io/client-go/tools/clientcmd"',
+      },
+    ],
+    stamps: ['main.VERSION'],
   },
 } as const satisfies Record<string, Extra>
 

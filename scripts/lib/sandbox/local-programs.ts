@@ -17,6 +17,7 @@ import {
   splitImage,
 } from './pod.ts'
 import { freePort } from './ports.ts'
+import { sealedSecrets } from './secrets.ts'
 
 export const localPrograms: readonly LocalProgram[] = [
   {
@@ -43,6 +44,7 @@ export const localPrograms: readonly LocalProgram[] = [
     launch: adguard,
   },
   ...argocdPrograms,
+  sealedSecrets,
   velero,
   ...operatorPrograms,
 ]

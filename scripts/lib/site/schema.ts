@@ -250,6 +250,25 @@ export const schema = v.strictObject({
     read.localFile,
   ),
 
+  AGE_RECIPIENT: optional(
+    {
+      group: 'backups',
+      about: 'Who can open the bundle of make backup-keys: public keys of age, with commas between',
+      example: 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudjhfz4s5lq8hv',
+      otherwise: 'a passphrase is asked',
+    },
+    read.matching(/^age1[0-9a-z]+(\s*,\s*age1[0-9a-z]+)*$/, 'public keys of age', 'age-keygen prints one, age1…'),
+  ),
+  AGE_IDENTITY_FILE: optional(
+    {
+      group: 'backups',
+      about: 'The file with the secret half, for make backup-keys CHECK=1 and make restore-keys',
+      example: '/media/stick/homelab-identity.txt',
+      otherwise: 'none, and the bundle is not looked into',
+    },
+    read.localFile,
+  ),
+
   S3_ENDPOINT: optional(
     {
       group: 'backups',

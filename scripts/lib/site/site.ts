@@ -36,6 +36,10 @@ export interface Site {
   s3?: S3
   /** Where the machines under the cluster are managed. */
   proxmox?: Proxmox
+  /** Who can open the bundle of keys; without, a passphrase is asked. */
+  ageRecipients?: readonly string[]
+  /** `~` is not resolved yet. */
+  ageIdentityFile?: string
   /** Only in a rehearsal. */
   sandbox?: Sandbox
 }
@@ -120,6 +124,8 @@ function build(
     git: { path: values.GIT_PATH ?? `gitops/environments/${found.environment}`, ...found.git, ...overrides.git },
     ...(overrides.s3 ? { s3: overrides.s3 } : s3(values)),
     ...proxmox(values),
+    ...(values.AGE_RECIPIENT ? { ageRecipients: values.AGE_RECIPIENT.split(',').map(one => one.trim()) } : {}),
+    ...(values.AGE_IDENTITY_FILE ? { ageIdentityFile: values.AGE_IDENTITY_FILE } : {}),
     ...(overrides.sandbox ? { sandbox: overrides.sandbox } : {}),
   }
 }

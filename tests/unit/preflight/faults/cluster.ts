@@ -50,6 +50,30 @@ export const faults: readonly Fault[] = [
     says: [/^unknown: which cluster this is: namespaces is forbidden/],
   },
   {
+    check: 'cluster.key-bundle',
+    fault: 'none was ever made',
+    change: { sealing: { value: { keys: ['sealed-secrets-key'] } } },
+    says: [/^warning: there is no bundle.*make backup-keys/],
+  },
+  {
+    check: 'cluster.key-bundle',
+    fault: 'older than the newest key',
+    change: { sealing: { value: { keys: ['a', 'b'], bundle: { made: Date.parse('2026-04-30'), keys: ['a'] } } } },
+    says: [/^warning: the bundle is older than the sealing key b/],
+  },
+  {
+    check: 'cluster.key-bundle',
+    fault: 'of last year',
+    change: { sealing: { value: { keys: ['a'], bundle: { made: Date.parse('2025-05-01'), keys: ['a'] } } } },
+    says: [/^warning: the bundle is 365 days old/],
+  },
+  {
+    check: 'cluster.key-bundle',
+    fault: 'it may not be read',
+    change: { sealing: { unknown: 'secrets is forbidden' } },
+    says: [/^unknown: which sealing keys there are: secrets is forbidden/],
+  },
+  {
     check: 'cluster.credentials',
     fault: 'ended',
     change: { access: { server: '', ends: { value: Date.parse('2026-04-30') }, insecure: false } },
