@@ -1,4 +1,5 @@
 // All checks, in the order in which they are shown.
+import { backups } from './backups.ts'
 import { capacity } from './capacity.ts'
 import type { Check } from './check.ts'
 import { distribution } from './distribution.ts'
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   ...distribution,
   ...network,
   ...storage,
+  ...backups,
   ...owners,
   ...leftovers,
 ]
