@@ -45,8 +45,8 @@ export function showContents(contents: Contents, sandbox: boolean, now: number):
   field(
     'volumes',
     sandbox
-      ? `not measurable here: ${plural(claims, 'claim')}, and a sandbox’s volumes hold no bytes`
-      : `${plural(volumes.done, 'volume')} read, ${bytes(volumes.bytes)}; ${plural(claims, 'claim')}`,
+      ? `not measurable here: a sandbox’s volumes hold no bytes${unread ? '' : `; ${plural(claims, 'claim')}`}`
+      : `${plural(volumes.done, 'volume')} read, ${bytes(volumes.bytes)}${unread ? '' : `; ${plural(claims, 'claim')}`}`,
   )
   if (backup.expires)
     field('kept until', `${new Date(backup.expires).toISOString().slice(0, 10)} (${age(backup.expires - now)})`)

@@ -117,6 +117,12 @@ export async function requireLocation(cluster: Cluster, say: (text: string) => v
     location = await readLocation(cluster)
   }
   if (location.available) return location
+  if (location.looked > 0 && cluster.serverTime() - location.looked > 5 * 60_000)
+    throw new HomelabError({
+      what: 'nobody looks at the storage location of the backups any more',
+      why: `Velero last did so at ${new Date(location.looked).toISOString()}: its server does not run`,
+      fix: 'kubectl -n velero get pods',
+    })
   throw new HomelabError({ what: 'the storage location of the backups is unavailable', ...locationCause(location) })
 }
 

@@ -84,6 +84,7 @@ const site = {
   adguardAddresses: ['192.168.1.201', '192.168.1.202'],
   rancher: true,
   storagePath: '/opt/local-path-provisioner',
+  s3: { endpoint: 'http://192.168.1.20:9000', bucket: 'homelab-backups' },
 } as unknown as Site
 
 /** A bare cluster of three nodes; `more` is added to it. */

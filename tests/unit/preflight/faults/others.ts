@@ -1,4 +1,5 @@
 // Faults of storage, other owners and leftovers.
+import type { Site } from '../../../../scripts/lib/site/site.ts'
 import { bare, type Fault, object } from '../support.ts'
 
 const defaultClass = { annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } }
@@ -55,6 +56,18 @@ export const faults: readonly Fault[] = [
     fault: 'broken',
     change: { siteFile: { file: siteFile, unreadable: 'it has no map called data' } },
     says: [/^problem: .* cannot be read \| it has no map called data \| git checkout -- gitops\S+; make configure$/],
+  },
+  {
+    check: 'storage.backups',
+    fault: 'none',
+    change: { site: { s3: undefined } as unknown as Partial<Site> },
+    says: [/^warning: no S3 server is set: nothing is backed up .*S3_ENDPOINT/],
+  },
+  {
+    check: 'storage.backups',
+    fault: 'on a node',
+    change: { site: { s3: { endpoint: 'http://192.168.1.12:9000' } } as Partial<Site> },
+    says: [/^warning: the S3 server 192\.168\.1\.12 is the node n2 .*off the cluster/],
   },
   {
     check: 'storage.default',
