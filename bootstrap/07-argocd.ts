@@ -32,7 +32,10 @@ export default step(import.meta, about, async verbs => {
   await apply('gitops/bootstrap/applications.yaml')
 
   onUninstall({
-    keep: { 'secret/velero/velero-repo-credentials': 'without it nobody reads the volumes in the backups' },
+    keep: {
+      'secret/velero/velero-repo-credentials': 'without it nobody reads the volumes in the backups',
+      'secret/influxdb/influxdb-admin': 'InfluxDB took it into its volume at the first start',
+    },
     made: ['appproject/argocd/default', 'secret/velero/velero-s3'],
   })
   await wait('workloads/argocd')
