@@ -33,8 +33,18 @@ function keep(program: string, version: string, exposition: string, source = 'sc
   const path = join(root, folder, `${program}.txt`)
   const before = existsSync(path) ? readMetrics(readFileSync(path, 'utf8')) : undefined
   const now = together(before, { program, version, source, metrics: parseExposition(exposition) })
+  if (!now.metrics.size) return
   writeFileSync(path, writeMetrics(now))
   print(`${folder}/${program}.txt  ${now.metrics.size} names of ${program} ${version}`)
+}
+
+/** Of a process that may have ended since it was listed. */
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
 }
 
 /** Every program of a sandbox that serves metrics on some port of this machine. */
@@ -44,19 +54,26 @@ async function fromSandbox(record: SandboxRecord): Promise<number> {
     key: readFileSync(join(record.pki, 'admin.key')),
   }
   const { kubernetes } = record.versions
-  const versions: Record<string, string> = { ...record.versions, etcd: `as in Kubernetes ${kubernetes}` }
+  const extras = Object.entries(record.extras ?? {}).map(([name, { version }]) => [name, version])
+  const versions: Record<string, string> = {
+    ...record.versions,
+    ...Object.fromEntries(extras),
+    velero: record.extras?.backup?.version ?? '',
+    etcd: `as in Kubernetes ${kubernetes}`,
+  }
   const found = new Set<string>()
   for (const line of execFileSync('ss', ['-ltnpH'], { encoding: 'utf8' }).split('\n')) {
     const [, port, pid] = /[:\]](\d+) .*pid=(\d+)/.exec(line) ?? []
-    const [path = '', role = ''] = pid ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') : []
+    const [path = '', role = ''] = pid ? commandLine(pid) : []
     const ours = path.includes(`/${record.name}/`) || Object.values(record.programs).includes(path)
     if (!ours || basename(path) === 'node') continue
-    const program = basename(path) === 'cert-manager' ? `cert-manager-${role}` : basename(path)
+    const program =
+      basename(path) === 'cert-manager' ? `cert-manager-${role}` : basename(path).replace(/^argocd-.*/, 'argocd')
     const body =
       (await scrape(`http://127.0.0.1:${port}/metrics`)) ??
       (await scrape(`https://127.0.0.1:${port}/metrics`, credentials))
     if (!body) continue
-    keep(program, versions[program.replace(/-.*/, '')] ?? (program.startsWith('kube-') ? kubernetes : 'pinned'), body)
+    keep(program, versions[program] ?? versions[program.replace(/-.*/, '')] ?? kubernetes, body)
     found.add(program)
   }
   return found.size

@@ -11,12 +11,15 @@ export interface MetricsFile {
   metrics: Metrics
 }
 
+/** What every Go program serves about itself, and no dashboard asks. */
+const common = /^(go|process|promhttp|grpc|rest_client)_/
+
 /** What an answer of `/metrics` names; values are left out, so a list changes only when the program does. */
 export function parseExposition(text: string): Metrics {
   const metrics: Metrics = new Map()
   for (const line of text.split('\n')) {
     const [, name, labels = ''] = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? \S+/.exec(line) ?? []
-    if (!name) continue
+    if (!name || common.test(name)) continue
     const known = metrics.get(name) ?? new Set()
     metrics.set(name, known)
     for (const [, label] of labels.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)) if (label) known.add(label)
