@@ -885,6 +885,18 @@ const cases: Record<string, Case[]> = {
       cause: /application loki: namespace lab cannot end: held by a finalizer/,
     },
     {
+      name: 'an application that only names what it waits for',
+      of: object('Application', 'velero', {
+        spec: { syncPolicy: { automated: {} } },
+        status: {
+          health: { status: 'Progressing', message: 'Caused by velero.io/Schedule:velero/velero-daily and 1 more' },
+          sync: { status: 'Synced' },
+        },
+      }),
+      is: 'progressing',
+      cause: /application velero is Progressing and Synced: Schedule velero-daily is progressing/,
+    },
+    {
       name: 'a sync that failed says on what',
       of: object('Application', 'loki', {
         status: {

@@ -47,7 +47,10 @@ export function judgeApplication(
   if (health === 'Suspended') return progressing(`application ${name} is suspended`)
   if (sync === 'OutOfSync' && phase !== 'Running' && at(application.spec, 'syncPolicy', 'automated') === undefined)
     return unwell(`application ${name} differs from Git, and automatic sync is off`, `argocd app sync ${name}`)
-  const waitsFor = resources.filter(entry => /Progressing|Missing/.test(textAt(entry, 'health', 'status') ?? ''))
+  const waitsFor = [
+    ...resources.filter(entry => /Progressing|Missing/.test(textAt(entry, 'health', 'status') ?? '')),
+    ...named(textAt(application.status, 'health', 'message') ?? ''),
+  ]
   for (const entry of waitsFor) {
     const [kind = '', of] = [textAt(entry, 'kind'), textAt(entry, 'namespace')]
     const object = snapshot.find(kind, of, textAt(entry, 'name') ?? '')
@@ -59,6 +62,18 @@ export function judgeApplication(
   return progressing(
     `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what}`,
     describe,
+  )
+}
+
+/** From version 3 on only the message says which: `Caused by apps/Deployment:NAMESPACE/NAME, … and 2 more`. */
+function named(message: string): object[] {
+  return [...message.matchAll(/(?:^Caused by |, )(?:[\w.]+\/)?(\w+):(?:([\w.-]+)\/)?([\w.-]+)/g)].map(
+    ([, kind, namespace, name]) => ({
+      kind,
+      ...(namespace ? { namespace } : {}),
+      name,
+      health: { status: 'Progressing' },
+    }),
   )
 }
 
