@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { type K8sObject, listAt, textAt } from '../k8s.ts'
-import { kind, parent } from './read.ts'
+import { endRetries, kind, parent } from './read.ts'
 
 /** With this Argo CD deletes what an application made before it lets the application go. */
 const cascade = 'resources-finalizer.argocd.argoproj.io'
@@ -95,7 +95,11 @@ export async function leave(cluster: Cluster, { application, volumes }: Leaving,
   }
   await cluster.finalizers(application, [cascade])
   await cluster.delete(application)
-  for (const end = Date.now() + seconds * 1000; Date.now() < end; await pause(500))
-    if ((await cluster.find(`${kind}/argocd/${application.metadata.name}`)) === undefined) return true
+  const ref = `${kind}/argocd/${application.metadata.name}`
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await pause(500)) {
+    const now = await cluster.find(ref)
+    if (now === undefined) return true
+    await endRetries(cluster, now)
+  }
   return false
 }

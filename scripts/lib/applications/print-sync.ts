@@ -53,8 +53,10 @@ export function printSynced(synced: readonly Synced[], site: Site, tip: Tip, too
     print(`${mark} ${one.name.padEnd(width)}  ${one.synced ? moved(one) : 'not synced'}  ${paint('dim', one.health)}`)
     if (one.touched.length && one.name !== parent)
       for (const line of wrap(`changed: ${one.touched.join(', ')}`, 74)) print(`    ${line}`)
+    for (const gone of one.left) print(`    ${gone} left Git and still runs: make remove-app NAME=${gone}`)
     if (one.synced) continue
-    if (one.cause) for (const line of wrap(one.cause, 72)) print(`  ${paint('dim', 'why')}  ${line}`)
+    if (one.cause)
+      for (const [i, line] of wrap(one.cause, 72).entries()) print(`  ${i ? '   ' : paint('dim', 'why')}  ${line}`)
     if (one.fix) print(`  ${paint('dim', 'fix')}  ${pasteable(one.fix, site)}`)
   }
   for (const notice of tip.notices) print(`! ${notice}`)

@@ -1,7 +1,7 @@
 // The applications of a cluster, for the commands about them.
 import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
-import type { K8sObject } from '../k8s.ts'
+import { at, type K8sObject, numberAt, textAt } from '../k8s.ts'
 import { refuseOther } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 
@@ -54,4 +54,19 @@ export function chooseApplication(applications: readonly K8sObject[], name: stri
     fix: `one of: ${applications.map(({ metadata }) => metadata.name).join(', ')}`,
     code: exit.usage,
   })
+}
+
+/**
+ * Ends a sync that Argo CD keeps trying: it goes on with the commit with which it began, for minutes and whatever was
+ * pushed meanwhile, and until then neither another one begins nor a deletion.
+ * @returns whether there was one
+ */
+export async function endRetries(cluster: Cluster, application: K8sObject): Promise<boolean> {
+  const { status } = application
+  const trying =
+    textAt(status, 'operationState', 'phase') === 'Running' && numberAt(status, 'operationState', 'retryCount') > 0
+  const waiting = /Retrying attempt/.test(textAt(status, 'operationState', 'message') ?? '')
+  if (at(application, 'operation') === undefined || !(trying || waiting)) return false
+  await cluster.patch(application, { status: { operationState: { phase: 'Terminating' } } })
+  return true
 }

@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.ts'
 import { sourceHere } from '../gitops/application.ts'
 import { judge, Snapshot } from '../health/judge.ts'
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
-import { chooseApplication, parent, readApplications } from './read.ts'
+import { chooseApplication, endRetries, parent, readApplications } from './read.ts'
 
 /** What became of one application. */
 export interface Synced {
@@ -15,6 +15,8 @@ export interface Synced {
   /** Objects that differed from Git meanwhile, as `Kind/name`: these were changed. */
   touched: string[]
   synced: boolean
+  /** Of the parent: applications that left Git and are still there. */
+  left: string[]
   health: string
   cause?: string
   fix?: string
@@ -57,8 +59,9 @@ export async function syncNow(
     if (waiting.every(({ metadata }) => asked.has(metadata.name)) && waiting.length === 0) break
     if (Date.now() > deadline) break
     progress(waiting.map(({ metadata }) => metadata.name))
-    for (const one of waiting.filter(gaveUp))
-      if (!retried.has(one.metadata.name)) {
+    for (const one of waiting)
+      if (behind(one)) await endRetries(cluster, one)
+      else if (gaveUp(one) && !retried.has(one.metadata.name)) {
         retried.add(one.metadata.name)
         await startSync(cluster, one)
       }
@@ -69,6 +72,7 @@ export async function syncNow(
     const synced = arrived(one, commit)
     const { cause, fix } = judge(one, snapshot)
     return {
+      left: name === parent ? left(one) : [],
       ...{ name, synced, from: before.get(name) ?? [], to: versions(one), touched: [...(touched.get(name) ?? [])] },
       health: textAt(one.status, 'health', 'status') ?? 'Unknown',
       ...(cause === undefined ? {} : { cause }),
@@ -86,12 +90,31 @@ function versions({ status }: K8sObject): string[] {
 /** Compared with Git since it was asked, as it is to be now, and the same as there. */
 function arrived(application: K8sObject, commit: string | undefined): boolean {
   const { status, metadata } = application
-  if (metadata.annotations?.[refresh] !== undefined || textAt(status, 'sync', 'status') !== 'Synced') return false
+  if (metadata.annotations?.[refresh] !== undefined) return false
+  if (textAt(status, 'sync', 'status') !== 'Synced' && !(metadata.name === parent && left(application).length))
+    return false
   const field = listAt(application.spec, 'sources').length ? 'sources' : 'source'
   if (!same(at(status, 'sync', 'comparedTo', field), at(application.spec, field))) return false
   const here = metadata.name === parent ? { pointer: '/spec/source' } : sourceHere(application)
   if (commit === undefined || here === undefined) return true
   return versions(application)[Number(here.pointer.split('/').at(-1)) || 0] === commit
+}
+
+/**
+ * The applications that left Git and are still there, where nothing else keeps the parent from being as Git says: it
+ * prunes nothing, an application leaves by `make remove-app`.
+ */
+export function left({ status }: K8sObject): string[] {
+  const differing = listAt(status, 'resources').filter(one => textAt(one, 'status') === 'OutOfSync')
+  const gone = differing.filter(one => at(one, 'requiresPruning') === true)
+  return gone.length === differing.length ? gone.flatMap(one => textAt(one, 'name') ?? []) : []
+}
+
+/** It still tries what it began before this commit. */
+function behind({ status }: K8sObject): boolean {
+  const of = textAt(status, 'operationState', 'operation', 'sync', 'revision')
+  const now = textAt(status, 'sync', 'revision')
+  return of !== undefined && now !== undefined && now !== '' && of !== now
 }
 
 /** Argo CD tries an automatic sync of one commit once (and again as its retries say): after that nothing happens. */
