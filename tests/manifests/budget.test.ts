@@ -95,6 +95,9 @@ function merge(below: unknown, above: unknown): unknown {
   }
 }
 
+/** To a thousandth of a core: a sum of tenths is no whole number. */
+const whole = (cpu: number): number => Math.round(cpu * 1000) / 1000
+
 function sumOf(object: K8sObject): Sum {
   const { kind, spec } = object
   const size = (claim: unknown) => quantity(textAt(claim, 'spec', 'resources', 'requests', 'storage') ?? '0')
@@ -109,11 +112,11 @@ function sumOf(object: K8sObject): Sum {
   if (!/^(Deployment|StatefulSet|DaemonSet)$/.test(kind)) return { cpu: 0, memory: 0, storage: 0 }
   const { cpu = 0, memory = 0 } = podRequests(at(spec, 'template', 'spec'))
   const storage = listAt(spec, 'volumeClaimTemplates').reduce<number>((sum, claim) => sum + size(claim), 0)
-  return { cpu: cpu * count, memory: memory * count, storage: storage * count }
+  return { cpu: whole(cpu * count), memory: memory * count, storage: storage * count }
 }
 
 const add = (a: Sum, b: Sum): Sum => ({
-  cpu: a.cpu + b.cpu,
+  cpu: whole(a.cpu + b.cpu),
   memory: a.memory + b.memory,
   storage: a.storage + b.storage,
 })
