@@ -18,7 +18,19 @@ for (const { metrics } of lists)
   for (const [name, labels] of metrics) known.set(name, new Set([...(known.get(name) ?? []), ...labels]))
 
 /** What Prometheus adds to everything that it scrapes: the jobs' and monitors' own labels. */
-const ofTarget = ['job', 'instance', 'namespace', 'pod', 'container', 'app', 'node', 'service', 'endpoint', 'ingress']
+const ofTarget = [
+  'job',
+  'instance',
+  'namespace',
+  'pod',
+  'container',
+  'app',
+  'node',
+  'service',
+  'endpoint',
+  'ingress',
+  'target',
+]
 
 interface Named {
   where: string
