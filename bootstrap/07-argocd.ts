@@ -1,6 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/../scripts/lib/launch" "$0" "$@"'
 // 07 · Argo CD: from here on, everything else comes from Git.
 import { credentialsFile } from '../scripts/lib/backup/credentials.ts'
+import { adguardLogin, monitoringSecrets } from '../scripts/lib/monitoring/secrets.ts'
 import { sealingKey } from '../scripts/lib/sealing/keys.ts'
 import { step } from '../scripts/lib/step.ts'
 
@@ -29,7 +30,9 @@ export default step(import.meta, about, async verbs => {
   await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, managed)
   const influx = { 'admin-password': secret.generated(32), 'admin-token': secret.generated(48) }
   await secret('influxdb/influxdb-admin', influx, managed)
+  await monitoringSecrets(verbs)
   await apply('gitops/bootstrap/applications.yaml')
+  await adguardLogin(verbs)
 
   onUninstall({
     keep: {

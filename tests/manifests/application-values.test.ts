@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+
+import { at } from '../../scripts/lib/k8s.ts'
 import { appCharts } from './application-charts.ts'
 import { render, schemas, withoutSchemas } from './rendered.ts'
 import { defaultsOf, emptyChart } from './schemas.ts'
@@ -15,6 +17,9 @@ const free: Readonly<Record<string, readonly string[]>> = {
   loki: ['loki.commonConfig', 'loki.limits_config', 'loki.ingester'],
   // Used by the chart's templates, and not among its defaults.
   telegraf: ['fullnameOverride', 'tplVersion', 'securityContext', 'containerSecurityContext'],
+  // Charts within the chart: the one whose defaults are at hand is looked at below.
+  'kube-prometheus-stack': ['grafana', 'kube-state-metrics', 'prometheus-node-exporter'],
+  'prometheus-blackbox-exporter': ['config.modules'],
   'sealed-secrets': ['podSecurityContext', 'containerSecurityContext'],
   velero: ['configuration.repositoryMaintenanceJob.repositoryConfigData.global', 'nodeAgent.podSecurityContext'],
 }
@@ -37,3 +42,17 @@ for (const { chart, values, namespace, release } of charts) {
     render(emptyChart(chart), { namespace, release }, values)
   })
 }
+
+test('kube-prometheus-stack: every key of Grafana exists in its chart, or in the stack', {
+  skip: withoutSchemas,
+}, () => {
+  const [stack, grafana] = [defaultsOf('kube-prometheus-stack'), defaultsOf('grafana')]
+  const known = { ...Object(at(stack.defaults, 'grafana')), ...Object(grafana.defaults) }
+  const sidecar = { ...known.sidecar }
+  for (const kind of ['dashboards', 'datasources'])
+    sidecar[kind] = { ...Object(at(stack.defaults, 'grafana', 'sidecar', kind)), ...sidecar[kind] }
+  const all = { ...known, sidecar }
+  const text = stack.text + grafana.text
+  const values = charts.find(({ chart }) => chart === 'kube-prometheus-stack')?.values
+  assert.deepEqual(unknownKeys(at(values, 'grafana') ?? {}, all, ['grafana.ini'], text), [])
+})

@@ -64,7 +64,7 @@ export function valueFileFlaws(child: K8sObject): string[] {
 }
 
 const secretKey = /(password|passwd|token|secret|secret-?key|api-?key|access-?key|private-?key|credential)s?$/i
-const reference = /existing|name|ref|enabled|mount|automount/i
+const reference = /existing|name|ref|enabled|mount|automount|^configSecret$/i
 const secretText = /-----BEGIN [A-Z ]*PRIVATE KEY|AGE-SECRET-KEY-1|\bgh[pousr]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{12}/
 
 /** Texts that look like a secret: Git and Argo CD's pages show them to everybody. */

@@ -13,6 +13,10 @@ export const generated: Readonly<Record<string, readonly string[]>> = {
   'Secret velero/velero-s3': ['cloud'],
   'Secret velero/velero-repo-credentials': ['repository-password'],
   'Secret influxdb/influxdb-admin': ['admin-password', 'admin-token'],
+  'Secret monitoring/alertmanager-config': ['alertmanager.yaml'],
+  'Secret monitoring/grafana-admin': ['admin-user', 'admin-password'],
+  'Secret monitoring/scrape-targets': ['proxmox.json', 'rancher.json', 'rancher-token'],
+  'Secret monitoring/adguard-exporter': ['ADGUARD_USERNAMES', 'ADGUARD_PASSWORDS'],
   // by MetalLB's controller
   'Secret metallb-system/metallb-memberlist': ['secretkey'],
   // by cert-manager's webhook

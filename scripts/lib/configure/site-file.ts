@@ -11,6 +11,8 @@ import {
 } from '../gitops/site-file.ts'
 import { root } from '../root.ts'
 import type { Examined } from '../site/examine.ts'
+import { formatAddress } from '../site/network.ts'
+import { fixedAddresses } from '../site/rules.ts'
 import { placeholders } from '../site/values.ts'
 
 export interface SiteWrite {
@@ -40,13 +42,27 @@ export function siteWrite({ environment, draft, git }: Examined, top = root): Si
   const now = readSite(before, name)
   const { S3_ENDPOINT: s3Endpoint, S3_BUCKET: s3Bucket = '', S3_REGION: s3Region = '' } = draft.values
   const s3 = s3Endpoint === undefined ? {} : { s3Endpoint, s3Bucket, s3Region }
-  const facts: SiteFacts = { environment, domain, repository: git.repository, revision: git.revision, ...s3 }
+  const facts: SiteFacts = {
+    environment,
+    domain,
+    repository: git.repository,
+    revision: git.revision,
+    ...s3,
+    ...dnsServers(draft.values, now),
+  }
   const changes = siteChanges(now, facts)
   return {
     ...{ name, path, changes },
     text: changes.length ? withSiteChanges(before, name, changes) : before,
     untouched: now.get('repository') === example,
   }
+}
+
+/** Where the probes ask for names; a file without these keys has no probes. */
+function dnsServers(values: Examined['draft']['values'], now: ReadonlyMap<string, string>): Partial<SiteFacts> {
+  if (!values.METALLB_POOL || !now.has('adguardAddress1')) return {}
+  const [, first = 0, second = 0] = fixedAddresses(values.METALLB_POOL, values)
+  return { adguardAddress1: formatAddress(first), adguardAddress2: formatAddress(second) }
 }
 
 /** What brings it to the cluster: Argo CD follows the remote, not this folder. */

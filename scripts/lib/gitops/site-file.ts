@@ -16,6 +16,9 @@ export interface SiteFacts {
   s3Endpoint?: string
   s3Bucket?: string
   s3Region?: string
+  /** The two DNS servers, once the pool is known. */
+  adguardAddress1?: string
+  adguardAddress2?: string
 }
 
 /**

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { exit, HomelabError, type Problem } from '../errors.ts'
 import { root } from '../root.ts'
+import { alertProblems } from './alert-rules.ts'
 import { backupProblems } from './backup-rules.ts'
 import { readEnvFile } from './env-file.ts'
 import { type EnvFile, parseEnv } from './env-lines.ts'
@@ -86,6 +87,7 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
     ...certificateProblems(draft),
     ...backupProblems(draft),
     ...proxmoxProblems(draft),
+    ...alertProblems(draft),
   ]
 
   const home = outer.HOME || homedir()

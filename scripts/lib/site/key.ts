@@ -2,7 +2,16 @@
 import * as v from 'valibot'
 import { type Flaw, isFlaw } from './network.ts'
 
-export type Group = 'required' | 'cluster' | 'network' | 'certificates' | 'platform' | 'git' | 'backups' | 'proxmox'
+export type Group =
+  | 'required'
+  | 'cluster'
+  | 'network'
+  | 'certificates'
+  | 'platform'
+  | 'git'
+  | 'backups'
+  | 'proxmox'
+  | 'monitoring'
 
 /** The groups in the order in which people read them. */
 export const groups: Record<Group, { title: string; about: string }> = {
@@ -22,6 +31,10 @@ export const groups: Record<Group, { title: string; about: string }> = {
   proxmox: {
     title: 'Proxmox VE',
     about: 'for make proxmox, which lets it send its figures to InfluxDB; infrastructure/docs/PROXMOX.md.',
+  },
+  monitoring: {
+    title: 'Monitoring',
+    about: 'where alerts go (make test-alert tries it), and what is watched outside the cluster.',
   },
 }
 

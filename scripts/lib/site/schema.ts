@@ -334,6 +334,109 @@ export const schema = v.strictObject({
     },
     readProxmox.fingerprint,
   ),
+
+  ALERT_EMAIL: optional(
+    { group: 'monitoring', about: 'Alerts by e-mail: to this address', example: 'you@your-provider.net' },
+    read.email,
+  ),
+  ALERT_SMTP: optional(
+    {
+      group: 'monitoring',
+      about: 'The mail server that takes them, with its port',
+      example: 'smtp.your-provider.net:587',
+    },
+    read.hostAndPort,
+  ),
+  ALERT_SMTP_FROM: optional(
+    {
+      group: 'monitoring',
+      about: 'The sender’s address',
+      example: 'lab@your-provider.net',
+      otherwise: 'ALERT_EMAIL itself',
+    },
+    read.email,
+  ),
+  ALERT_SMTP_USERNAME: optional(
+    { group: 'monitoring', about: 'The account on that server', example: 'you@your-provider.net' },
+    read.oneLine,
+  ),
+  ALERT_SMTP_PASSWORD: optional(
+    { group: 'monitoring', about: 'Its password, better one for applications only', example: 'password', secret: true },
+    text => text,
+  ),
+  ALERT_NTFY_URL: optional(
+    {
+      group: 'monitoring',
+      about: 'Alerts by ntfy: server and topic; who knows the topic reads along',
+      example: 'https://ntfy.sh/a-topic-nobody-guesses',
+      secret: true,
+    },
+    read.topicAddress,
+  ),
+  ALERT_NTFY_TOKEN: optional(
+    { group: 'monitoring', about: 'Access token, where the topic asks for one', example: 'tk_…', secret: true },
+    read.matching(
+      /^tk_[A-Za-z0-9]{29}$/,
+      'an ntfy token (tk_ and 29 characters)',
+      'make one under Account > Access tokens',
+    ),
+  ),
+  ALERT_TELEGRAM_TOKEN: optional(
+    {
+      group: 'monitoring',
+      about: 'Alerts by Telegram: the token of your bot, from @BotFather',
+      example: '123456789:AA…',
+      secret: true,
+    },
+    read.matching(/^\d{6,12}:[A-Za-z0-9_-]{30,50}$/, 'a bot’s token', 'ask @BotFather for it: /mybots > API Token'),
+  ),
+  ALERT_TELEGRAM_CHAT: optional(
+    { group: 'monitoring', about: 'The chat’s number; a group’s begins with a minus', example: '-1001234567890' },
+    read.matching(
+      /^-?\d{3,20}$/,
+      'the number of a chat',
+      'write to the bot, then look at /getUpdates: message.chat.id',
+    ),
+  ),
+  ALERT_WEBHOOK_URL: optional(
+    {
+      group: 'monitoring',
+      about: 'Alerts by webhook: as JSON to this address, such as Home Assistant’s',
+      example: 'https://home.your-domain.net/api/webhook/…',
+      secret: true,
+    },
+    read.webAddress,
+  ),
+  ALERT_DEADMAN_URL: optional(
+    {
+      group: 'monitoring',
+      about: 'A watch outside the house, called every minute; it alerts when the calls stop',
+      example: 'https://hc-ping.com/…',
+      secret: true,
+    },
+    read.webAddress,
+  ),
+  PROXMOX_HOSTS: optional(
+    {
+      group: 'monitoring',
+      about: 'The addresses of the Proxmox hosts that run the exporters',
+      example: '192.168.1.11,192.168.1.12',
+    },
+    read.addressList,
+  ),
+  RANCHER_METRICS_TOKEN: optional(
+    {
+      group: 'monitoring',
+      about: 'A token of Rancher’s API for its metrics; Rancher makes it under Account > API keys',
+      example: 'token-…:…',
+      secret: true,
+    },
+    read.matching(
+      /^token-[a-z0-9]+:[a-z0-9]{40,80}$/,
+      'a bearer token of Rancher (token-NAME:SECRET)',
+      'copy the Bearer Token',
+    ),
+  ),
 })
 
 export type Key = keyof typeof schema.entries

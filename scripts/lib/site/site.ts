@@ -40,8 +40,26 @@ export interface Site {
   ageRecipients?: readonly string[]
   /** `~` is not resolved yet. */
   ageIdentityFile?: string
+  alerts: Alerts
+  watched: Watched
   /** Only in a rehearsal. */
   sandbox?: Sandbox
+}
+
+/** Where alerts go: every channel that is there gets all of them. */
+export interface Alerts {
+  email?: { to: string; from: string; server: string; login?: { username: string; password: Secret } }
+  ntfy?: { url: Secret; token?: Secret }
+  telegram?: { token: Secret; chat: number }
+  webhook?: { url: Secret }
+  /** Outside the house: called as long as all is well. */
+  deadman?: { url: Secret }
+}
+
+/** What Prometheus asks outside the cluster, or with a secret of its own. */
+export interface Watched {
+  proxmoxHosts: readonly string[]
+  rancherToken?: Secret
 }
 
 export type Issuer =
@@ -121,6 +139,11 @@ function build(
     rancher: values.RANCHER,
     storagePath: values.STORAGE_PATH,
     timezone: values.TIMEZONE,
+    alerts: alerts(values),
+    watched: {
+      proxmoxHosts: (values.PROXMOX_HOSTS ?? []).map(formatAddress),
+      ...(values.RANCHER_METRICS_TOKEN ? { rancherToken: new Secret(values.RANCHER_METRICS_TOKEN) } : {}),
+    },
     git: { path: values.GIT_PATH ?? `gitops/environments/${found.environment}`, ...found.git, ...overrides.git },
     ...(overrides.s3 ? { s3: overrides.s3 } : s3(values)),
     ...proxmox(values),
@@ -143,6 +166,28 @@ function proxmox(values: Values): Pick<Site, 'proxmox'> {
   if (url === undefined) return {}
   const tokenSecret = new Secret(values.PROXMOX_TOKEN_SECRET ?? '')
   return { proxmox: { url, tokenId, tokenSecret, ...(fingerprint === undefined ? {} : { fingerprint }) } }
+}
+
+// The rules have made sure that what goes together is there together.
+function alerts(values: Values): Alerts {
+  const { ALERT_EMAIL: to, ALERT_NTFY_URL: ntfy, ALERT_TELEGRAM_TOKEN: bot } = values
+  const { ALERT_WEBHOOK_URL: webhook, ALERT_DEADMAN_URL: deadman } = values
+  const { ALERT_SMTP_USERNAME: username, ALERT_SMTP_PASSWORD: password } = values
+  const login = username && password ? { login: { username, password: new Secret(password) } } : {}
+  return {
+    ...(to ? { email: { to, from: values.ALERT_SMTP_FROM ?? to, server: values.ALERT_SMTP ?? '', ...login } } : {}),
+    ...(ntfy
+      ? {
+          ntfy: {
+            url: new Secret(ntfy),
+            ...(values.ALERT_NTFY_TOKEN ? { token: new Secret(values.ALERT_NTFY_TOKEN) } : {}),
+          },
+        }
+      : {}),
+    ...(bot ? { telegram: { token: new Secret(bot), chat: Number(values.ALERT_TELEGRAM_CHAT) } } : {}),
+    ...(webhook ? { webhook: { url: new Secret(webhook) } } : {}),
+    ...(deadman ? { deadman: { url: new Secret(deadman) } } : {}),
+  }
 }
 
 function issuer(values: Values): Issuer {

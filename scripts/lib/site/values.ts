@@ -299,3 +299,48 @@ export function s3Key(text: string): Result<string> {
     ? text
     : { problem: 'not a key of S3 (three or more characters without spaces)', fix: 'copy it whole from the server' }
 }
+
+/** One or more private IPv4 addresses. */
+export function addressList(text: string): Result<readonly number[]> {
+  const addresses: number[] = []
+  for (const part of list(text)) {
+    const address = lanAddress(part)
+    if (isFlaw(address)) return address
+    if (addresses.includes(address)) return { problem: `${part} is there twice`, fix: 'name each host once' }
+    addresses.push(address)
+  }
+  return addresses
+}
+
+/** A server with its port. */
+export function hostAndPort(text: string): Result<string> {
+  const fix = 'write server and port, such as smtp.your-provider.net:587'
+  if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:\d{1,5}$/.test(text))
+    return { problem: `${shown(text)} is no host with port`, fix }
+  const port = Number(text.split(':')[1])
+  return port >= 1 && port <= 65_535 ? text : { problem: `port ${port} is not between 1 and 65535`, fix }
+}
+
+/** An address that is called. What it is stays unsaid: it is a secret itself. */
+export function webAddress(text: string): Result<string> {
+  const fix = 'copy the whole address, with https:// in front'
+  if (!URL.canParse(text)) return { problem: 'not a web address', fix }
+  const { protocol, hostname } = new URL(text)
+  if (protocol !== 'https:' && protocol !== 'http:') return { problem: `${protocol} is neither https: nor http:`, fix }
+  if (/^(localhost|127\.|\[::1\])/.test(hostname))
+    return {
+      problem: `${hostname} is, for a pod, the pod itself`,
+      fix: 'write a name or address that the cluster reaches',
+    }
+  return text
+}
+
+/** Of an ntfy server and one topic. */
+export function topicAddress(text: string): Result<string> {
+  const address = webAddress(text)
+  if (isFlaw(address)) return address
+  const { pathname, search } = new URL(text)
+  return /^\/[\w-]{1,64}$/.test(pathname) && search === ''
+    ? text
+    : { problem: 'not a server with one topic', fix: 'write https://SERVER/TOPIC, the topic of a–z, 0–9, - and _' }
+}
