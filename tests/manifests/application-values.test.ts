@@ -19,7 +19,8 @@ const free: Readonly<Record<string, readonly string[]>> = {
   telegraf: ['fullnameOverride', 'tplVersion', 'securityContext', 'containerSecurityContext'],
   // Charts within the chart: the one whose defaults are at hand is looked at below.
   'kube-prometheus-stack': ['grafana', 'kube-state-metrics', 'prometheus-node-exporter'],
-  'prometheus-blackbox-exporter': ['config.modules'],
+  // Used by the chart's templates, and not among its defaults; modules are the owner's.
+  'prometheus-blackbox-exporter': ['config.modules', 'fullnameOverride'],
   'sealed-secrets': ['podSecurityContext', 'containerSecurityContext'],
   velero: ['configuration.repositoryMaintenanceJob.repositoryConfigData.global', 'nodeAgent.podSecurityContext'],
 }
@@ -54,5 +55,13 @@ test('kube-prometheus-stack: every key of Grafana exists in its chart, or in the
   const all = { ...known, sidecar }
   const text = stack.text + grafana.text
   const values = charts.find(({ chart }) => chart === 'kube-prometheus-stack')?.values
-  assert.deepEqual(unknownKeys(at(values, 'grafana') ?? {}, all, ['grafana.ini'], text), [])
+  assert.deepEqual(
+    unknownKeys(
+      at(values, 'grafana') ?? {},
+      all,
+      ['grafana.ini', 'fullnameOverride', 'containerSecurityContext', 'sidecar.securityContext'],
+      text,
+    ),
+    [],
+  )
 })

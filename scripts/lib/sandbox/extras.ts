@@ -89,6 +89,15 @@ export const extras = {
     ],
     stamps: ['main.VERSION'],
   },
+  prometheus: {
+    title: 'promtool and amtool',
+    packages: {
+      'github.com/prometheus/prometheus/cmd/promtool': 'promtool',
+      'github.com/prometheus/alertmanager/cmd/amtool': 'amtool',
+    },
+    versionOf: 'github.com/prometheus/prometheus',
+    env: { GOTOOLCHAIN: 'auto' },
+  },
 } as const satisfies Record<string, Extra>
 
 export type ExtraName = keyof typeof extras
