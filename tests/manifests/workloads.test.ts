@@ -20,6 +20,7 @@ test('there are workloads to look at', () => {
     'adguard/adguard',
     'influxdb/influxdb-setup',
     'local-path-storage/local-path-provisioner',
+    'monitoring/adguard-exporter',
     'welcome/welcome',
   ])
   assert.ok(theirs.length >= 14, `only ${theirs.length} of charts`)
