@@ -12,7 +12,7 @@ faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
-.PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress \
+.PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
 	test-applications sync logs add-app remove-app promote backup backups restore \
 	seal rotate-keys backup-keys restore-keys credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
 	test-fuzz test-adopt test-faults faults check fix docs bench programs
@@ -75,6 +75,9 @@ remove-app: setup ### an application leaves: first Git, then, confirmed, the clu
 
 promote: setup ### an environment gets the versions of another (FROM=staging TO=prod)
 	@$(RUN) scripts/promote.ts --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(if $(PLAN),--plan)
+
+test-alert: setup ## a test alert through Alertmanager: which channel takes it
+	@$(RUN) scripts/test-alert.ts
 
 upgrade: setup ## what moves to which version, and the way back (APPLY=1 does it; STEP=04, DOWNGRADE=1)
 	@$(RUN) scripts/upgrade.ts $(if $(APPLY),--apply) $(if $(STEP),--only "$(STEP)") $(if $(DOWNGRADE),--allow-downgrade)
