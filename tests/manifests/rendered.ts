@@ -112,14 +112,20 @@ export async function rendered(release: Release): Promise<K8sObject[]> {
   return render(chart.path, release, valuesOf(release), /^kind: CustomResourceDefinition$/m)
 }
 
-/** A chart rendered for the sandbox's Kubernetes. @throws what helm says, when it refuses */
+/**
+ * A chart rendered for the sandbox's Kubernetes.
+ * @param kinds API versions that the cluster serves besides Kubernetes' own
+ * @throws what helm says, when it refuses
+ */
 export function render(
   path: string,
   { release, namespace }: { release: string; namespace: string },
   values: Record<string, unknown>,
   skip?: RegExp,
+  kinds: readonly string[] = [],
 ): K8sObject[] {
-  const kubernetes = ['--kube-version', programs.kubernetesVersion, '--api-versions', 'policy/v1/PodDisruptionBudget']
+  const known = ['policy/v1/PodDisruptionBudget', ...kinds].flatMap(kind => ['--api-versions', kind])
+  const kubernetes = ['--kube-version', programs.kubernetesVersion, ...known]
   const text = run(
     'helm',
     ['template', release, path, '-n', namespace, '--include-crds', ...kubernetes, '-f', '-'],

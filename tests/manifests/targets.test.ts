@@ -34,7 +34,9 @@ const jobs = parse(readFileSync(join(root, file), 'utf8')) as Job[]
 
 const standIns = appCharts('prod').flatMap(one => {
   const chart = join(root, 'infrastructure/sandbox/charts', one.chart)
-  return existsSync(chart) ? render(chart, one, one.values, /^kind: CustomResourceDefinition$/m) : []
+  return existsSync(chart)
+    ? render(chart, one, one.values, /^kind: CustomResourceDefinition$/m, ['monitoring.coreos.com/v1'])
+    : []
 })
 const objects = [
   ...platformManifests(),
