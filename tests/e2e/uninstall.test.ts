@@ -46,7 +46,10 @@ test('a plan says what goes and what stays, and writes nothing', async () => {
 
 test('a step that others need is announced', async () => {
   const { notices } = await plan('bootstrap/05-cert-manager.ts')
-  assert.deepEqual(notices, ['06-rancher stays, and needs 05-cert-manager'])
+  assert.deepEqual(notices, [
+    '06-rancher stays, and needs 05-cert-manager',
+    '07-argocd stays, and needs 05-cert-manager', // it hands the CA to the applications
+  ])
 })
 
 const pool: K8sObject = {
