@@ -10,6 +10,7 @@ const all = <T>(runs: readonly Figures[], pick: (run: Figures) => T): string => 
 
 /** The figures of the recorded runs, one column a run where they are a run's own. */
 export function figuresTable({ runs, repeats, tests }: Recorded = recorded()): string {
+  if (!runs.length) return 'No whole run is recorded yet: `make faults RECORD=1` (about 45 minutes).'
   const { 'bad-input': bad, canaries } = tests
   const lines = [
     ['faults survived', all(runs, run => of(run.survived))],
