@@ -13,9 +13,9 @@ cluster := $(sort $(wildcard tests/cluster/*.test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
-	test-applications sync logs add-app remove-app promote backup backups restore \
-	seal rotate-keys backup-keys restore-keys credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e test-cluster \
-	test-fuzz test-adopt test-faults faults check fix docs bench programs
+	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \
+	credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
+	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -163,7 +163,6 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
-.PHONY: metrics-list
 metrics-list: setup ### which metrics programs serve: the running sandbox's, or PROGRAM=… VERSION=… URL=…
 	@$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)")
 

@@ -2,7 +2,7 @@
 // 07 · Argo CD: from here on, everything else comes from Git.
 import { credentialsFile } from '../scripts/lib/backup/credentials.ts'
 import { adguardLogin, monitoringSecrets } from '../scripts/lib/monitoring/secrets.ts'
-import { sealingKey } from '../scripts/lib/sealing/keys.ts'
+import { mayBeSealed, sealingKey } from '../scripts/lib/sealing/keys.ts'
 import { step } from '../scripts/lib/step.ts'
 
 const about = {
@@ -11,8 +11,6 @@ const about = {
   ready: 'deployment/argocd/argocd-server',
 }
 const files = 'infrastructure/platform/argocd'
-// A SealedSecret with the same value may take the Secret over.
-const managed = { annotations: { 'sealedsecrets.bitnami.com/managed': 'true' } }
 
 export default step(import.meta, about, async verbs => {
   const { site, namespace, secret, chart, apply, wait, verify, onUninstall } = verbs
@@ -26,10 +24,10 @@ export default step(import.meta, about, async verbs => {
   await apply(`${files}/project.yaml`)
   await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
   await sealingKey(verbs) // before its controller starts
-  if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, managed)
-  await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, managed)
+  if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, mayBeSealed)
+  await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, mayBeSealed)
   const influx = { 'admin-password': secret.generated(32), 'admin-token': secret.generated(48) }
-  await secret('influxdb/influxdb-admin', influx, managed)
+  await secret('influxdb/influxdb-admin', influx, mayBeSealed)
   await monitoringSecrets(verbs)
   await apply('gitops/bootstrap/applications.yaml')
   await adguardLogin(verbs)

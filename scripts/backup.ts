@@ -25,7 +25,7 @@ await command(
       { showProgress },
     ] = await Promise.all([
       import('./lib/site/choose.ts'),
-      import('./lib/backup/cluster.ts'),
+      import('./lib/site/right-cluster.ts'),
       import('./lib/backup/make.ts'),
       import('./lib/backup/show.ts'),
       import('./lib/backup/velero.ts'),

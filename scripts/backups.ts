@@ -17,7 +17,7 @@ await command(
     const [{ readOnlySite }, { withCluster }, velero, { backupProblems }, { showBackups }, { print }] =
       await Promise.all([
         import('./lib/site/choose.ts'),
-        import('./lib/backup/cluster.ts'),
+        import('./lib/site/right-cluster.ts'),
         import('./lib/backup/velero.ts'),
         import('./lib/backup/late.ts'),
         import('./lib/backup/show.ts'),

@@ -19,7 +19,7 @@ await command(
   async values => {
     const [{ readOnlySite }, { withCluster }, { printLogs, readLogs }, { exit, HomelabError }] = await Promise.all([
       import('./lib/site/choose.ts'),
-      import('./lib/applications/read.ts'),
+      import('./lib/site/right-cluster.ts'),
       import('./lib/applications/logs.ts'),
       import('./lib/errors.ts'),
     ])

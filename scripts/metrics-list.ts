@@ -84,7 +84,7 @@ await command(
     line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--source TEXT]]',
     about:
       `Writes ${folder}/PROGRAM.txt: the names and labels of the metrics that a program serves. Dashboards and rules may\n` +
-      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox ARGOCD=1); with them\n' +
+      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox WITH=argocd); with them\n' +
       'any program, at an address or from standard input.',
     options: {
       program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },

@@ -49,7 +49,7 @@ await command(
     const [{ readOnlySite, pasteable }, { withCluster }, { leave, readLeaving }, { confirmByName }] = await Promise.all(
       [
         import('./lib/site/choose.ts'),
-        import('./lib/applications/read.ts'),
+        import('./lib/site/right-cluster.ts'),
         import('./lib/applications/leave.ts'),
         import('./lib/site/confirm-by-name.ts'),
       ],

@@ -23,7 +23,7 @@ await command(
     const [{ readOnlySite }, { withCluster }, { confirmByName }, restoring, show, velero, { print }, { showProgress }] =
       await Promise.all([
         import('./lib/site/choose.ts'),
-        import('./lib/backup/cluster.ts'),
+        import('./lib/site/right-cluster.ts'),
         import('./lib/site/confirm-by-name.ts'),
         import('./lib/backup/restore.ts'),
         import('./lib/backup/show.ts'),

@@ -3,6 +3,7 @@
 import { command, common } from './lib/command.ts'
 import { exit, HomelabError } from './lib/errors.ts'
 import { print } from './lib/output.ts'
+import { extraNames } from './lib/sandbox/extras.ts'
 
 await command(
   {
@@ -25,7 +26,7 @@ await command(
       with: {
         type: 'string',
         value: 'A,B',
-        help: 'optional real programs too, built the first time: argocd (minutes)',
+        help: `optional real programs too, built the first time (minutes): ${extraNames.join(', ')}`,
       },
       all: { type: 'boolean', help: 'with up, programs: all of the optional ones' },
       without: { type: 'string', value: 'A,B', help: 'start with these switched off' },
@@ -40,7 +41,6 @@ await command(
     const report = createReport(values.json === true)
     const show = (value: unknown, words: string) => print(values.json ? JSON.stringify(value, null, 2) : words)
 
-    const { extraNames } = await import('./lib/sandbox/extras.ts')
     const asked = text('with')?.split(',').filter(Boolean) ?? []
     const unknown = asked.find(one => !extraNames.includes(one as (typeof extraNames)[number]))
     if (unknown) throw wrong(`there is no optional program ${unknown}: ${extraNames.join(', ')}`)

@@ -17,14 +17,21 @@ await command(
     },
   },
   async values => {
-    const [{ readOnlySite }, { withCluster }, { syncNow }, { branchTip, printSynced }, { exit, HomelabError }] =
-      await Promise.all([
-        import('./lib/site/choose.ts'),
-        import('./lib/applications/read.ts'),
-        import('./lib/applications/sync.ts'),
-        import('./lib/applications/print-sync.ts'),
-        import('./lib/errors.ts'),
-      ])
+    const [
+      { readOnlySite },
+      { withCluster },
+      { syncNow },
+      { branchTip, printSynced },
+      { exit, HomelabError },
+      { showProgress },
+    ] = await Promise.all([
+      import('./lib/site/choose.ts'),
+      import('./lib/site/right-cluster.ts'),
+      import('./lib/applications/sync.ts'),
+      import('./lib/applications/print-sync.ts'),
+      import('./lib/errors.ts'),
+      import('./lib/progress.ts'),
+    ])
     const limit = Number(values.timeout ?? 60)
     if (!(limit > 0))
       throw new HomelabError({ what: `--timeout ${values.timeout}: no number of seconds`, code: exit.usage })
@@ -34,14 +41,12 @@ await command(
     const only = typeof values.app === 'string' ? { only: values.app } : {}
     const tip = await branchTip(site)
     const commit = tip.commit === undefined ? {} : { commit: tip.commit }
-    let shown = ''
+    const { say, end } = showProgress(json, 'asking Argo CD')
     const synced = await withCluster(site, cluster =>
-      syncNow(cluster, { ...only, ...commit, limit: limit * 1000 }, waiting => {
-        const line = `… waiting for ${waiting.join(', ')}`
-        if (!json && line !== shown && performance.now() - started > 1000) console.error(line)
-        shown = line
-      }),
-    )
+      syncNow(cluster, { ...only, ...commit, limit: limit * 1000 }, waiting =>
+        say(`waiting for ${waiting.join(', ')}`),
+      ),
+    ).finally(end)
     printSynced(synced, site, tip, performance.now() - started, json)
     return synced.every(one => one.synced) ? exit.done : exit.failed
   },

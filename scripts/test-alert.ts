@@ -14,21 +14,22 @@ await command(
     },
   },
   async values => {
-    const [{ readOnlySite }, { Cluster }, { sendTestAlert }, { paint, print }] = await Promise.all([
-      import('./lib/site/choose.ts'),
-      import('./lib/cluster.ts'),
-      import('./lib/monitoring/test-alert.ts'),
-      import('./lib/output.ts'),
-    ])
+    const [{ readOnlySite }, { withCluster }, { sendTestAlert }, { paint, print }, { showProgress }] =
+      await Promise.all([
+        import('./lib/site/choose.ts'),
+        import('./lib/site/right-cluster.ts'),
+        import('./lib/monitoring/test-alert.ts'),
+        import('./lib/output.ts'),
+        import('./lib/progress.ts'),
+      ])
     const site = await readOnlySite(values)
-    const live = process.stderr.isTTY && !values.json
-    const waiting = (open: readonly string[]) => {
-      if (live) process.stderr.write(`\r\x1b[Ksending: waiting for ${open.join(', ')}`)
-    }
+    const { say, end } = showProgress(values.json === true, 'sending')
     const pod = 'alertmanager-monitoring-alertmanager-0'
-    const delivered = await new Cluster(site, 5)
-      .forward('monitoring', pod, 9093, port => sendTestAlert(`http://127.0.0.1:${port}`, 60, waiting))
-      .finally(() => live && process.stderr.write('\r\x1b[K'))
+    const delivered = await withCluster(site, cluster =>
+      cluster.forward('monitoring', pod, 9093, port =>
+        sendTestAlert(`http://127.0.0.1:${port}`, 60, open => say(`sent, waiting for ${open.join(', ')}`)),
+      ),
+    ).finally(end)
     if (values.json) print(JSON.stringify({ delivered }))
     else
       for (const { channel, took } of delivered)

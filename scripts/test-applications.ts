@@ -18,7 +18,7 @@ await command(
   async values => {
     const [{ readOnlySite }, { withCluster }, { testApplications }, { printTested, well }] = await Promise.all([
       import('./lib/site/choose.ts'),
-      import('./lib/applications/read.ts'),
+      import('./lib/site/right-cluster.ts'),
       import('./lib/applications/test.ts'),
       import('./lib/applications/print-test.ts'),
     ])

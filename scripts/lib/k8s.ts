@@ -151,3 +151,11 @@ export function podRequests(podSpec: unknown): Record<string, number> {
   const overhead = Object.entries(mapAt(podSpec, 'overhead')).map(([name, text]) => [name, quantity(text)] as const)
   return add(needed, Object.fromEntries(overhead), sum)
 }
+
+/** A moment as part of a name: `20260512-093000`. @param at milliseconds since 1970 */
+export function stampOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
+}
+
+/** The namespaces that a cluster has by itself. */
+export const clusterNamespaces: readonly string[] = ['default', 'kube-system', 'kube-public', 'kube-node-lease']

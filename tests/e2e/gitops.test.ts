@@ -1,10 +1,11 @@
 // Everything that is in gitops/, by a real Argo CD: the stage of a rehearsal, and what happens to wrong input.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { parent } from '../../scripts/lib/applications/read.ts'
 import { exit } from '../../scripts/lib/errors.ts'
 import { sentence } from '../../scripts/lib/proof.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
-import { applications, parent, refresh, settled, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
+import { applications, refresh, settled, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
 import { makeSnapshot, type Snapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
 import { Story } from '../../scripts/lib/sandbox/gitops/stage.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
 import { parse } from 'yaml'
-import { alertmanagerConfig } from '../../scripts/lib/monitoring/alertmanager.ts'
+import { alertmanagerConfig, pagesOf } from '../../scripts/lib/monitoring/alertmanager.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { Secret } from '../../scripts/lib/secrets.ts'
@@ -46,8 +46,7 @@ function flaws({ alert, expr, labels = {}, annotations = {} }: Rule): string[] {
   if (!alert) return found
   for (const name of ['summary', 'description']) if (!annotations[name]) found.push(`${alert}: no ${name}`)
   if (!/^(critical|warning|info|none)$/.test(labels.severity ?? '')) found.push(`${alert}: no severity`)
-  if (!annotations.runbook_url?.endsWith(`/infrastructure/docs/runbooks/${alert}.md`))
-    found.push(`${alert}: no runbook`)
+  if (annotations.runbook_url !== `infrastructure/docs/runbooks/${alert}.md`) found.push(`${alert}: no runbook`)
   if (!existsSync(join(runbooks, `${alert}.md`))) found.push(`${alert}: its runbook is not there`)
   for (const kind of alert === 'Watchdog' ? ['fires'] : ['fires', 'keeps quiet'])
     if (!tested.some(text => text.includes(`- name: ${alert} ${kind}`))) found.push(`${alert}: no test that it ${kind}`)
@@ -81,6 +80,19 @@ test('promtool: the additional scrape configs load', { skip }, () => {
 })
 
 const secret = (text: string) => new Secret(text)
+const pages = pagesOf({ repository: 'git@github.com:me/homelab.git', revision: 'main' })
+
+test('a message leads to the runbook in the fork of the owner', () => {
+  assert.equal(pages, 'https://github.com/me/homelab/blob/main/')
+  assert.equal(pagesOf({ repository: 'ssh://git@nas:2222/me/homelab.git', revision: 'main' }), '')
+  const { receivers } = parse(alertmanagerConfig(variants['e-mail'] ?? {}, pages))
+  const { text } = receivers.find((one: { name: string }) => one.name === 'email').email_configs[0]
+  assert.match(
+    text,
+    /\(match "\^https\?:" \.\) \}\}https:\/\/github\.com\/me\/homelab\/blob\/main\/\{\{ end \}\}\{\{ \. \}\}/,
+  )
+})
+
 const variants: Record<string, Alerts> = {
   nothing: {},
   'e-mail': { email: { to: 'me@lab.net', from: 'lab@lab.net', server: 'smtp.lab.net:587' } },
@@ -99,7 +111,7 @@ variants.everything = Object.assign({}, ...Object.values(variants)) as Alerts
 
 for (const [name, alerts] of Object.entries(variants))
   test(`Alertmanager's configuration with ${name} sends to each channel, and to no other`, () => {
-    const { receivers, route } = parse(alertmanagerConfig(alerts))
+    const { receivers, route } = parse(alertmanagerConfig(alerts, pages))
     const wanted = ['nobody', ...Object.keys(alerts)].sort()
     assert.deepEqual(receivers.map((one: { name: string }) => one.name).sort(), wanted)
     const reached = [route, ...route.routes].map((one: { receiver: string }) => one.receiver)
@@ -108,6 +120,6 @@ for (const [name, alerts] of Object.entries(variants))
 
 for (const [name, alerts] of Object.entries(variants))
   test(`amtool: the configuration with ${name} is valid`, { skip }, () => {
-    writeFileSync(join(folder, 'alertmanager.yaml'), alertmanagerConfig(alerts))
+    writeFileSync(join(folder, 'alertmanager.yaml'), alertmanagerConfig(alerts, pages))
     run('amtool', 'check-config', 'alertmanager.yaml')
   })

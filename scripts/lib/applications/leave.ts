@@ -3,10 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { type K8sObject, listAt, textAt } from '../k8s.ts'
-import { endRetries, kind, parent } from './read.ts'
+import { askToLook, cascade, endRetries, isAsked, kind, parent } from './read.ts'
 
-/** With this Argo CD deletes what an application made before it lets the application go. */
-const cascade = 'resources-finalizer.argocd.argoproj.io'
 const options = 'argocd.argoproj.io/sync-options'
 
 export interface Leaving {
@@ -66,12 +64,11 @@ async function refreshed(cluster: Cluster): Promise<K8sObject | undefined> {
   const ref = `${kind}/argocd/${parent}`
   const found = await cluster.find(ref)
   if (!found) return undefined
-  const refresh = 'argocd.argoproj.io/refresh'
-  await cluster.patch(found, { metadata: { annotations: { [refresh]: 'normal' } } })
+  await askToLook(cluster, found)
   for (let i = 0; i < 30; i++) {
     await pause(500)
     const now = await cluster.find(ref)
-    if (now?.metadata.annotations?.[refresh] === undefined) return now
+    if (!now || !isAsked(now)) return now
   }
   throw new HomelabError({
     what: 'Argo CD does not look at Git',

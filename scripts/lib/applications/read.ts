@@ -1,32 +1,23 @@
 // The applications of a cluster, for the commands about them.
-import { Cluster } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { at, type K8sObject, numberAt, textAt } from '../k8s.ts'
-import { refuseOther } from '../site/choose.ts'
-import type { Site } from '../site/site.ts'
 
 /** The parent: the application whose content is the others. */
 export const parent = 'homelab'
 export const kind = 'applications.argoproj.io'
+/** With this finalizer Argo CD deletes what an application made before it lets the application go. */
+export const cascade = 'resources-finalizer.argocd.argoproj.io'
 
-/**
- * Opens the cluster for a command, and closes it at its end.
- * @throws HomelabError (exit 2) when it cannot be read, (exit 3) when it is another one than in .env
- */
-export async function withCluster<T>(site: Site, use: (cluster: Cluster) => Promise<T>): Promise<T> {
-  // Little patience: who asks wants to hear now that nobody answers.
-  const cluster = new Cluster(site, 2)
-  try {
-    const system = await cluster.find('namespace/kube-system').catch((error: unknown) => {
-      if (!(error instanceof HomelabError)) throw error
-      throw new HomelabError({ ...error, what: 'the cluster cannot be read', code: exit.usage })
-    })
-    refuseOther(site, system?.metadata.uid)
-    return await use(cluster)
-  } finally {
-    await cluster.close()
-  }
+const refresh = 'argocd.argoproj.io/refresh'
+
+/** Has Argo CD compare it with Git now, not at its next poll. */
+export function askToLook(cluster: Cluster, application: K8sObject): Promise<boolean> {
+  return cluster.patch(application, { metadata: { annotations: { [refresh]: 'normal' } } })
 }
+
+/** Whether it was asked and has not looked yet. */
+export const isAsked = ({ metadata }: K8sObject): boolean => metadata.annotations?.[refresh] !== undefined
 
 /**
  * The applications, the parent first, then by name.

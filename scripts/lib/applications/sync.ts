@@ -1,10 +1,11 @@
 // make sync: has Argo CD look at Git now and not at its next poll, and waits until what it finds there is applied.
 import { setTimeout as pause } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Cluster } from '../cluster.ts'
 import { sourceHere } from '../gitops/application.ts'
 import { judge, Snapshot } from '../health/judge.ts'
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
-import { chooseApplication, endRetries, parent, readApplications } from './read.ts'
+import { askToLook, chooseApplication, endRetries, isAsked, parent, readApplications } from './read.ts'
 
 /** What became of one application. */
 export interface Synced {
@@ -21,8 +22,6 @@ export interface Synced {
   cause?: string
   fix?: string
 }
-
-const refresh = 'argocd.argoproj.io/refresh'
 
 /** Milliseconds between two looks. */
 const pace = 400
@@ -50,14 +49,13 @@ export async function syncNow(
   for (;;) {
     // The new ones too, which the parent has made meanwhile: nobody knows when Argo CD would look at them.
     const due = now.filter(({ metadata }) => wanted(metadata.name) && !asked.has(metadata.name))
-    await Promise.all(due.map(one => cluster.patch(one, { metadata: { annotations: { [refresh]: 'normal' } } })))
+    await Promise.all(due.map(one => askToLook(cluster, one)))
     for (const { metadata } of due) asked.add(metadata.name)
     await pause(pace)
     now = (await readApplications(cluster)).filter(({ metadata }) => wanted(metadata.name))
     for (const one of now) note(one, touched)
     const waiting = now.filter(one => !arrived(one, commit))
-    if (waiting.every(({ metadata }) => asked.has(metadata.name)) && waiting.length === 0) break
-    if (Date.now() > deadline) break
+    if (!waiting.length || Date.now() > deadline) break
     progress(waiting.map(({ metadata }) => metadata.name))
     for (const one of waiting)
       if (behind(one)) await endRetries(cluster, one)
@@ -90,11 +88,11 @@ function versions({ status }: K8sObject): string[] {
 /** Compared with Git since it was asked, as it is to be now, and the same as there. */
 function arrived(application: K8sObject, commit: string | undefined): boolean {
   const { status, metadata } = application
-  if (metadata.annotations?.[refresh] !== undefined) return false
+  if (isAsked(application)) return false
   if (textAt(status, 'sync', 'status') !== 'Synced' && !(metadata.name === parent && left(application).length))
     return false
   const field = listAt(application.spec, 'sources').length ? 'sources' : 'source'
-  if (!same(at(status, 'sync', 'comparedTo', field), at(application.spec, field))) return false
+  if (!isDeepStrictEqual(at(status, 'sync', 'comparedTo', field), at(application.spec, field))) return false
   const here = metadata.name === parent ? { pointer: '/spec/source' } : sourceHere(application)
   if (commit === undefined || here === undefined) return true
   return versions(application)[Number(here.pointer.split('/').at(-1)) || 0] === commit
@@ -118,12 +116,13 @@ function behind({ status }: K8sObject): boolean {
 }
 
 /** Argo CD tries an automatic sync of one commit once (and again as its retries say): after that nothing happens. */
-function gaveUp({ status, metadata, ...rest }: K8sObject): boolean {
+function gaveUp(application: K8sObject): boolean {
+  const { status } = application
   const phase = textAt(status, 'operationState', 'phase')
   return (
-    metadata.annotations?.[refresh] === undefined &&
+    !isAsked(application) &&
     textAt(status, 'sync', 'status') === 'OutOfSync' &&
-    at(rest, 'operation') === undefined &&
+    at(application, 'operation') === undefined &&
     (phase === 'Failed' || phase === 'Error')
   )
 }
@@ -140,11 +139,4 @@ function note({ status, metadata }: K8sObject, touched: Map<string, Set<string>>
       const names = touched.get(metadata.name) ?? new Set()
       touched.set(metadata.name, names.add(`${textAt(resource, 'kind')}/${textAt(resource, 'name')}`))
     }
-}
-
-/** Two values of JSON, whatever the order of their fields. */
-function same(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
-  return [...keys].every(key => same((a as never)[key], (b as never)[key]))
 }

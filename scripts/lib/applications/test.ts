@@ -2,7 +2,7 @@
 import type { Cluster } from '../cluster.ts'
 import { judge, Snapshot } from '../health/judge.ts'
 import type { HostLook } from '../ingress/look.ts'
-import { testIngress } from '../ingress/read.ts'
+import { testIngressIn } from '../ingress/read.ts'
 import { type K8sObject, listAt, textAt } from '../k8s.ts'
 import type { Site } from '../site/site.ts'
 import { between, podsOf, worstFirst } from './pods.ts'
@@ -42,7 +42,7 @@ export async function testApplications(
   progress('reading the pods and opening the published hosts')
   const [objects, published] = await Promise.all([
     cluster.list(['pods', 'services', 'persistentvolumeclaims', 'events', ...between].join(',')),
-    testIngress(site, undefined, () => {}),
+    testIngressIn(cluster, site, undefined, () => {}),
   ])
   const snapshot = new Snapshot([...objects, ...all], { now: new Date(), known: ['Pod', 'Service'] })
   progress('asking the programs')

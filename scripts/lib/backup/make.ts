@@ -1,7 +1,7 @@
 // Makes one backup now, waits for it, and says what is in it.
 import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
+import { at, type K8sObject, listAt, stampOf, textAt } from '../k8s.ts'
 import { nearest } from '../site/read.ts'
 import type { Site } from '../site/site.ts'
 import { causeOf } from './causes.ts'
@@ -56,7 +56,7 @@ export async function makeBackup(
 ): Promise<Contents> {
   await requireLocation(cluster, say)
   await requireNamespaces(cluster, namespaces)
-  const name = `manual-${new Date(cluster.serverTime()).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}`
+  const name = `manual-${stampOf(cluster.serverTime())}`
   const object: K8sObject = {
     apiVersion: 'velero.io/v1',
     kind: 'Backup',

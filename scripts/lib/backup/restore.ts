@@ -1,7 +1,7 @@
 // Brings objects back from a backup: what would come back and what is there already, then the restore itself.
 import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { type K8sObject, textAt } from '../k8s.ts'
+import { clusterNamespaces, type K8sObject, stampOf, textAt } from '../k8s.ts'
 import { nearest } from '../site/read.ts'
 import { causeOf } from './causes.ts'
 import { type Place, type Resources, type Results, resources, results } from './download.ts'
@@ -9,7 +9,7 @@ import { reasonOf, waitFor } from './make.ts'
 import { asBackup, type Backup, kinds, namespace, sorted } from './velero.ts'
 
 /** Of the cluster itself, or what the restore runs on: a restore of everything leaves them alone. */
-export const systemNamespaces = ['kube-system', 'kube-public', 'kube-node-lease', namespace] as const
+export const systemNamespaces = [...clusterNamespaces.filter(one => one !== 'default'), namespace]
 
 /** Made anew by their owners, and of no use beside the new ones. */
 const derived =
@@ -152,11 +152,14 @@ export async function restore(
   say: (text: string) => void,
 ): Promise<Restored> {
   const { cluster } = place
-  const stamp = new Date(cluster.serverTime()).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')
   const object: K8sObject = {
     apiVersion: 'velero.io/v1',
     kind: 'Restore',
-    metadata: { name: `restore-${stamp}`, namespace, labels: { 'app.kubernetes.io/managed-by': 'homelab' } },
+    metadata: {
+      name: `restore-${stampOf(cluster.serverTime())}`,
+      namespace,
+      labels: { 'app.kubernetes.io/managed-by': 'homelab' },
+    },
     spec: {
       backupName: backup.name,
       includedNamespaces: namespaces.length ? namespaces : ['*'],

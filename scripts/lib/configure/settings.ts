@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import type { Values as Flags } from '../command.ts'
 import { type Problem, throwProblems } from '../errors.ts'
 import { hide } from '../redact.ts'
-import { backupProblems } from '../site/backup-rules.ts'
+import { s3Problems } from '../site/backup-rules.ts'
 import { readEnvFile } from '../site/env-file.ts'
 import { describeFound, type Examined, examine } from '../site/examine.ts'
 import { describeProblems, type Found, readValues, type Source } from '../site/read.ts'
@@ -75,7 +75,7 @@ export class Settings {
     const rules =
       key === 'DOMAIN'
         ? []
-        : [addressProblems, certificateProblems, backupProblems].flatMap(problems => problems(draft.draft))
+        : [addressProblems, certificateProblems, s3Problems].flatMap(problems => problems(draft.draft))
     return [...draft.problems, ...rules].find(found => found.key === key || also.includes(found.key as Key))
   }
 

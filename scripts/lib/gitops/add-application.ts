@@ -1,16 +1,16 @@
 // make add-app: every file that an application of the owner's own needs, and the lines in those that are there.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import type { Values } from '../command.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { textAt } from '../k8s.ts'
+import { clusterNamespaces, type K8sObject } from '../k8s.ts'
 import { root } from '../root.ts'
 import { environments } from '../site/examine.ts'
 import { platform } from '../status/summary.ts'
+import { parseManifest } from '../yaml/manifest.ts'
 import { buildWith, type Files, readText } from './change.ts'
 import { withEntry } from './lists.ts'
-import { filesOf, hostEntry, hostKey, namespaceOf, readWanted, type Wanted } from './new-application.ts'
+import { filesOf, hostEntry, hostKey, namespaceOf, ownNamespace, readWanted, type Wanted } from './new-application.ts'
 import { readSite, siteFile, withSiteChanges } from './site-file.ts'
 
 export const places = {
@@ -20,16 +20,13 @@ export const places = {
   project: 'infrastructure/platform/argocd/project.yaml',
 }
 
-/** Namespaces of the cluster itself. */
-const clusters = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
-
 /**
  * The change, built for every environment before anything of it is written.
  * @throws HomelabError (exit 2) with everything that is wrong with what was asked for
  */
 export async function newApplication(values: Values, top = root): Promise<{ wanted: Wanted; files: Files }> {
   const namespaces = readText(places.namespaces, top)
-  const made = namesIn(namespaces)
+  const made = parseManifest(namespaces)
   const wanted = readWanted(values, taken(values.name, made, top))
   const { name } = wanted
   const files = new Map<string, string>()
@@ -46,14 +43,15 @@ export async function newApplication(values: Values, top = root): Promise<{ want
   if (!component.includes(`data.${hostKey(name)} `))
     files.set(places.component, `${component.trimEnd()}\n${hostEntry(name)}`)
   // Those of an application that has gone are still there, with its volume.
-  if (!made.includes(name)) files.set(places.namespaces, `${namespaces.trimEnd()}\n${namespaceOf(wanted)}`)
+  if (!made.some(({ metadata }) => metadata.name === name))
+    files.set(places.namespaces, `${namespaces.trimEnd()}\n${namespaceOf(wanted)}`)
   const project = withDestination(readText(places.project, top), name)
   if (project !== undefined) files.set(places.project, project)
   const folders = [...environments.map(one => `gitops/environments/${one}`), `gitops/apps/${name}`]
   const built = await buildWith(files, folders, top)
   built.slice(0, environments.length).forEach((text, i) => {
     const environment = environments[i] ?? 'prod'
-    const arrived = parseAllDocuments(text).some(one => textAt(one.toJS(), 'metadata', 'name') === name)
+    const arrived = parseManifest(text).some(({ metadata }) => metadata.name === name)
     if (!arrived || !text.includes(`homelab/host: ${name}.`))
       throw new Error(`${name} does not arrive in ${environment}`)
   })
@@ -61,23 +59,18 @@ export async function newApplication(values: Values, top = root): Promise<{ want
 }
 
 /** Names that something has already, with what that is. */
-function taken(name: unknown, made: readonly string[], top: string): Map<string, string> {
+function taken(name: unknown, made: readonly K8sObject[], top: string): Map<string, string> {
   const names = new Map<string, string>()
-  for (const one of clusters) names.set(one, 'a namespace of the cluster itself')
+  for (const one of clusterNamespaces) names.set(one, 'a namespace of the cluster itself')
   for (const one of platform) names.set(one.namespace, `the namespace of ${one.name}`)
   names.set('homelab', 'the parent of the applications')
   if (typeof name !== 'string') return names
   const files = [`gitops/applications/${name}.yaml`, `gitops/apps/${name}`]
   const there = files.find(file => /^[\w-]+$/.test(name) && existsSync(join(top, file)))
   if (there) names.set(name, `there is ${there}`)
-  else if (made.includes(name) && ['monitoring', 'node-exporter', 'alloy', 'influxdb'].includes(name))
+  else if (made.some(({ metadata }) => metadata.name === name && !metadata.labels?.[ownNamespace]))
     names.set(name, 'the namespace of another application')
   return names
-}
-
-function namesIn(text: string): string[] {
-  const documents = parseAllDocuments(text)
-  return (Array.isArray(documents) ? documents : []).flatMap(one => textAt(one.toJS(), 'metadata', 'name') ?? [])
 }
 
 /** The project with one more destination; undefined when it is there. */

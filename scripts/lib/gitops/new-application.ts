@@ -242,6 +242,9 @@ const volume = ({ name, size }: Wanted): object => ({
   spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } } },
 })
 
+/** On a namespace that `make add-app` made: it may be used again when its application has gone. */
+export const ownNamespace = 'homelab/added'
+
 /** Its namespace, to be added to the platform's. */
 export const namespaceOf = ({ name, user }: Wanted): string =>
   `---\n${yaml({
@@ -250,6 +253,7 @@ export const namespaceOf = ({ name, user }: Wanted): string =>
     metadata: {
       name,
       labels: {
+        [ownNamespace]: 'true',
         'pod-security.kubernetes.io/enforce': user === 0 ? 'baseline' : 'restricted',
         'pod-security.kubernetes.io/warn': 'restricted',
       },

@@ -4,11 +4,12 @@
 // What was promoted to an environment is written down in its folder `versions`, and from then on it stands still there.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
 import { root } from '../root.ts'
 import { environments } from '../site/examine.ts'
+import { parseManifest } from '../yaml/manifest.ts'
 import { sourcesOf } from './application.ts'
 import { buildWith, type Files, readText } from './change.ts'
 import { withEntry, withoutEntry } from './lists.ts'
@@ -81,7 +82,7 @@ export async function promotion(
 async function check(files: Files, to: string, pins: readonly Pin[], top: string): Promise<void> {
   if (files.size === 0) return
   const [text = ''] = await buildWith(files, [folderOf(to)], top)
-  const after = await pinsIn(objectsIn(text), top)
+  const after = await pinsIn(parseManifest(text), top)
   const missing = pins.filter(
     pin => !after.some(one => one.application === pin.application && one.of === pin.of && one.version === pin.version),
   )
@@ -96,13 +97,8 @@ async function check(files: Files, to: string, pins: readonly Pin[], top: string
 
 async function pinsOf(folder: string, top: string): Promise<{ applications: K8sObject[]; pins: Pin[] }> {
   const [text = ''] = await buildWith(new Map(), [folder], top)
-  const applications = objectsIn(text)
+  const applications = parseManifest(text)
   return { applications, pins: await pinsIn(applications, top) }
-}
-
-const objectsIn = (text: string): K8sObject[] => {
-  const documents = parseAllDocuments(text)
-  return (Array.isArray(documents) ? documents : []).map(one => one.toJS() as K8sObject)
 }
 
 async function pinsIn(applications: readonly K8sObject[], top: string): Promise<Pin[]> {
@@ -115,7 +111,7 @@ async function pinsIn(applications: readonly K8sObject[], top: string): Promise<
     if (!path?.startsWith('gitops/apps/')) return charts
     const [text = ''] = await buildWith(new Map(), [path], top)
     const held = new Map(listAt(application.spec, 'source', 'kustomize', 'images').map(one => split(String(one))))
-    const images = [...new Set(objectsIn(text).flatMap(imagesOf))].map(split)
+    const images = [...new Set(parseManifest(text).flatMap(imagesOf))].map(split)
     return images.map(([of, version]) => ({ application: name, of, version: held.get(of) ?? version }))
   })
   return (await Promise.all(found)).flat()

@@ -1,11 +1,10 @@
 // make remove-app, its part in Git: the files of an application go, and the lines about it.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
-import { textAt } from '../k8s.ts'
 import { root } from '../root.ts'
 import { environments } from '../site/examine.ts'
+import { parseManifest } from '../yaml/manifest.ts'
 import { places } from './add-application.ts'
 import { buildWith, type Files, readText } from './change.ts'
 import { withoutEntry } from './lists.ts'
@@ -49,10 +48,7 @@ function fileOf(name: string, top: string): string | undefined {
   for (const file of readdirSync(join(top, folder)).filter(
     one => one.endsWith('.yaml') && one !== 'kustomization.yaml',
   )) {
-    const documents = parseAllDocuments(readText(`${folder}/${file}`, top))
-    const names = (Array.isArray(documents) ? documents : []).flatMap(
-      one => textAt(one.toJS(), 'metadata', 'name') ?? [],
-    )
+    const names = parseManifest(readText(`${folder}/${file}`, top)).map(({ metadata }) => metadata.name)
     if (!names.includes(name)) continue
     if (names.length === 1) return `${folder}/${file}`
     throw new HomelabError({

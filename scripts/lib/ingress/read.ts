@@ -59,7 +59,7 @@ export async function testIngress(
   // Little patience: who asks wants to hear now that nobody answers.
   const cluster = new Cluster(site, 2)
   try {
-    return await test(cluster, site, only, progress)
+    return await testIngressIn(cluster, site, only, progress)
   } catch (error) {
     if (!(error instanceof HomelabError) || error.code !== exit.failed) throw error
     throw new HomelabError({ ...error, what: 'the cluster cannot be read', code: exit.usage })
@@ -68,7 +68,8 @@ export async function testIngress(
   }
 }
 
-async function test(
+/** The same in a cluster that is open already. */
+export async function testIngressIn(
   cluster: Cluster,
   site: Site,
   only: string | undefined,

@@ -1,6 +1,7 @@
 // Alertmanager's configuration, from the ALERT_ keys of .env. Pure; every field: https://prometheus.io/docs/alerting/latest/configuration/
 import { stringify } from 'yaml'
-import type { Alerts } from '../site/site.ts'
+import { asHttps } from '../site/git-address.ts'
+import type { Alerts, Site } from '../site/site.ts'
 
 /** The alert that `make test-alert` sends. */
 export const testAlert = 'HomelabTest'
@@ -8,17 +9,21 @@ export const testAlert = 'HomelabTest'
 /** A channel's name is its receiver's, in Alertmanager's metrics and log too. */
 export type Channel = Exclude<keyof Alerts, 'deadman'>
 
-/** What a message says, for channels that show a text. The link leads to what to do. */
-const text = [
-  '{{ range .Alerts }}{{ if eq .Status "resolved" }}✓ over: {{ end }}{{ .Annotations.summary }}',
-  '{{ .Annotations.description }}',
-  '{{ with .Annotations.runbook_url }}{{ . }}{{ end }}',
-  '{{ end }}',
-].join('\n')
+/**
+ * What a message says, for channels that show a text. The link leads to what to do: a rule of ours names a page of this
+ * repository, wherever the owner's fork is; one of the chart a whole address.
+ */
+const text = (pages: string) =>
+  [
+    '{{ range .Alerts }}{{ if eq .Status "resolved" }}✓ over: {{ end }}{{ .Annotations.summary }}',
+    '{{ .Annotations.description }}',
+    `{{ with .Annotations.runbook_url }}{{ if not (match "^https?:" .) }}${pages}{{ end }}{{ . }}{{ end }}`,
+    '{{ end }}',
+  ].join('\n')
 const subject =
   '{{ if eq .Status "resolved" }}✓{{ else }}{{ .CommonLabels.severity }}:{{ end }} {{ .CommonLabels.alertname }} ({{ .Alerts | len }})'
 
-function receivers({ email, ntfy, telegram, webhook }: Alerts): Record<Channel, object | undefined> {
+function receivers({ email, ntfy, telegram, webhook }: Alerts, pages: string): Record<Channel, object | undefined> {
   return {
     email: email && {
       email_configs: [
@@ -31,7 +36,7 @@ function receivers({ email, ntfy, telegram, webhook }: Alerts): Record<Channel, 
           require_tls: !email.server.endsWith(':465'),
           headers: { Subject: subject },
           html: '',
-          text,
+          text: text(pages),
           send_resolved: true,
         },
       ],
@@ -52,7 +57,7 @@ function receivers({ email, ntfy, telegram, webhook }: Alerts): Record<Channel, 
           bot_token: telegram.token.reveal(),
           chat_id: telegram.chat,
           parse_mode: '',
-          message: text,
+          message: text(pages),
           send_resolved: true,
         },
       ],
@@ -61,12 +66,19 @@ function receivers({ email, ntfy, telegram, webhook }: Alerts): Record<Channel, 
   }
 }
 
+/** Where the files of a repository are shown: GitHub's way, which GitLab and Forgejo lead on from; empty when nobody can tell. */
+export function pagesOf({ repository, revision }: Pick<Site['git'], 'repository' | 'revision'>): string {
+  const address = asHttps(repository)?.replace(/(\.git)?\/?$/, '')
+  return address === undefined ? '' : `${address}/blob/${revision}/`
+}
+
 /**
  * The whole file. Without a channel it is valid too: alerts then stand in Alertmanager's and Grafana's pages only.
+ * @param pages what stands before the path of a runbook
  * @returns YAML, with the secrets in it
  */
-export function alertmanagerConfig(alerts: Alerts): string {
-  const chosen = Object.entries(receivers(alerts)).filter(([, config]) => config !== undefined)
+export function alertmanagerConfig(alerts: Alerts, pages: string): string {
+  const chosen = Object.entries(receivers(alerts, pages)).filter(([, config]) => config !== undefined)
   return stringify(
     {
       route: {

@@ -1,13 +1,17 @@
 // The Secrets that the monitoring applications expect in their namespace: made by step 07 before Argo CD installs them.
+import { mayBeSealed } from '../sealing/keys.ts'
 import type { Verbs } from '../verbs.ts'
-import { alertmanagerConfig } from './alertmanager.ts'
-
-const managed = { annotations: { 'sealedsecrets.bitnami.com/managed': 'true' } }
+import { alertmanagerConfig, pagesOf } from './alertmanager.ts'
 
 /** What must be there before Prometheus, Alertmanager, Grafana and the blackbox exporter start. */
 export async function monitoringSecrets({ site, secret, read, apply, after }: Verbs): Promise<void> {
-  await secret('monitoring/alertmanager-config', { 'alertmanager.yaml': alertmanagerConfig(site.alerts) }, managed)
-  await secret('monitoring/grafana-admin', { 'admin-user': 'admin', 'admin-password': secret.generated(24) }, managed)
+  const config = alertmanagerConfig(site.alerts, pagesOf(site.git))
+  await secret('monitoring/alertmanager-config', { 'alertmanager.yaml': config }, mayBeSealed)
+  await secret(
+    'monitoring/grafana-admin',
+    { 'admin-user': 'admin', 'admin-password': secret.generated(24) },
+    mayBeSealed,
+  )
   const { proxmoxHosts, rancherToken } = site.watched
   await secret(
     'monitoring/scrape-targets',
@@ -16,7 +20,7 @@ export async function monitoringSecrets({ site, secret, read, apply, after }: Ve
       'rancher.json': targets(rancherToken ? ['rancher.cattle-system.svc:80'] : []),
       'rancher-token': rancherToken ?? '',
     },
-    managed,
+    mayBeSealed,
   )
   if (site.issuer.name !== 'internal-ca') return
   await after('05-cert-manager')
@@ -33,7 +37,7 @@ export async function adguardLogin({ secret, read, after }: Verbs): Promise<void
     return `${text},${text}`
   }
   const login = { ADGUARD_USERNAMES: await twice('username'), ADGUARD_PASSWORDS: await twice('password') }
-  await secret('monitoring/adguard-exporter', login, managed)
+  await secret('monitoring/adguard-exporter', login, mayBeSealed)
 }
 
 /** Prometheus' own format of a list of targets: https://prometheus.io/docs/guides/file-sd/ */

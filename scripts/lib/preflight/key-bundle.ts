@@ -2,7 +2,7 @@
 import type { Cluster } from '../cluster.ts'
 import { mapAt, timeAt } from '../k8s.ts'
 import { record } from '../sealing/bundle.ts'
-import { keyNamespace } from '../sealing/keys.ts'
+import { keySecrets } from '../sealing/keys.ts'
 import { type Check, unknown, warning, well } from './check.ts'
 
 export interface SealingFacts {
@@ -18,9 +18,8 @@ const day = 86_400_000
 
 /** Names only: no key is read for it. */
 export async function readSealing(cluster: Cluster): Promise<SealingFacts> {
-  const labels = 'sealedsecrets.bitnami.com/sealed-secrets-key=active'
   const [keys, noted] = await Promise.all([
-    cluster.list('secrets', { namespace: keyNamespace, labels, metadataOnly: true }),
+    cluster.list('secrets', { ...keySecrets, metadataOnly: true }),
     cluster.find(`configmap/${record.namespace}/${record.name}`),
   ])
   const names = keys.map(({ metadata }) => metadata.name).sort()

@@ -1,11 +1,12 @@
 // make proxmox: the settings, the first contact, the token out of the cluster, and what is said about it.
-import { Cluster } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { createAsker } from '../configure/ask.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { mapAt } from '../k8s.ts'
 import { paint, print, wrap } from '../output.ts'
 import { Secret } from '../secrets.ts'
 import { isYes } from '../site/confirm.ts'
+import { withCluster } from '../site/right-cluster.ts'
 import { keepInEnv, type Proxmox, type Site } from '../site/site.ts'
 import { shakeHands } from './api.ts'
 import { type InfluxToken, type Registration, register } from './register.ts'
@@ -26,15 +27,16 @@ export async function proxmox(site: Site, options: { id: string; plan: boolean; 
     })
   const access = await pinned(site, json)
   if (!json) say(`asking the cluster for the token, and ${access.url} for its metric servers …`)
-  const cluster = new Cluster(site)
-  const influx = await tokenOf(cluster)
-  const target = { host: `influxdb.${site.domain}`, port: 443, organization: 'homelab', bucket: 'proxmox' }
-  const keep = async (mark: string) => {
-    const [, namespace = '', name = ''] = secretRef.split('/')
-    const metadata = { name, namespace, annotations: { [annotation]: mark } }
-    await cluster.apply([{ apiVersion: 'v1', kind: 'Secret', metadata }])
-  }
-  show(await register(access, target, { id, plan, influx, keep }), access, { plan, json })
+  await withCluster(site, async cluster => {
+    const influx = await tokenOf(cluster)
+    const target = { host: `influxdb.${site.domain}`, port: 443, organization: 'homelab', bucket: 'proxmox' }
+    const keep = async (mark: string) => {
+      const [, namespace = '', name = ''] = secretRef.split('/')
+      const metadata = { name, namespace, annotations: { [annotation]: mark } }
+      await cluster.apply([{ apiVersion: 'v1', kind: 'Secret', metadata }])
+    }
+    show(await register(access, target, { id, plan, influx, keep }), access, { plan, json })
+  })
 }
 
 async function tokenOf(cluster: Cluster): Promise<InfluxToken> {

@@ -5,7 +5,7 @@ import { type Summary, standInLine } from '../account.ts'
 import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
-import { paint, print, seconds } from '../output.ts'
+import { paint, print, seconds, wrap } from '../output.ts'
 import { claims, sentence } from '../proof.ts'
 import { root } from '../root.ts'
 import type { Verdict, Worth } from '../verdict.ts'
@@ -142,14 +142,6 @@ const assumed: Judged[] = [
   { step: 'gitops', check: 'an Ingress has the address of Traefik (written in its place)', worth: 'assumed' },
 ]
 
-/** Names by commas, in lines of at most 80 columns. */
-function wrapped(names: readonly string[]): string {
-  return names
-    .join(', ')
-    .replace(/(.{1,76})(?:, |$)/g, '  $1,\n')
-    .replace(/,\n$/, '')
-}
-
 const nothing: Omit<Summary, 'code'> = {
   ...{ event: 'summary', plan: false, changes: 0, milliseconds: 0 },
   ...{ verdicts: [], standIns: [], imitations: [], problems: {} },
@@ -222,7 +214,12 @@ function report(facts: {
   )
   if (facts.gitops)
     print(
-      `applications of three environments in ${seconds(facts.gitops.milliseconds)}; real programs in it:\n${wrapped(facts.gitops.real)}`,
+      `applications of three environments in ${seconds(facts.gitops.milliseconds)}; real programs in it:\n${wrap(
+        facts.gitops.real.join(', '),
+        76,
+      )
+        .map(line => `  ${line}`)
+        .join('\n')}`,
     )
   else print('left out: Argo CD and everything that it brings from Git (make rehearse GITOPS=1)')
   if (facts.keep)

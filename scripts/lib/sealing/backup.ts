@@ -8,6 +8,7 @@ import { type K8sObject, mapAt, nameOf, textAt } from '../k8s.ts'
 import { paint, print } from '../output.ts'
 import { root } from '../root.ts'
 import { Secret } from '../secrets.ts'
+import { requireRight } from '../site/right-cluster.ts'
 import {
   askPassphrase,
   type Bundle,
@@ -18,10 +19,9 @@ import {
   recordBundle,
   writeBundle,
 } from './bundle.ts'
-import { sealedFiles } from './files.ts'
-import { open } from './format.ts'
-import { keyNamespace, privateKey, readKeys, type SealingKey } from './keys.ts'
-import { type Lab, rightCluster, withLab } from './lab.ts'
+import { closedFiles, refuseClosed, sealedFiles } from './files.ts'
+import { keyNamespace, readKeys } from './keys.ts'
+import { type Lab, withLab } from './lab.ts'
 
 const authority = 'cert-manager/internal-ca'
 
@@ -29,7 +29,7 @@ export function backupCommand(values: Values): Promise<number> {
   return withLab(values, async lab => {
     const path = typeof values.out === 'string' ? resolve(values.out) : bundleFile(lab.site)
     if (values.check) return check(lab, path)
-    await rightCluster(lab)
+    await requireRight(lab.cluster, lab.site)
     const keys = await readKeys(lab.cluster)
     if (!keys.length)
       throw new HomelabError({ what: 'the cluster has no sealing key yet', fix: './bootstrap/07-argocd.ts' })
@@ -51,27 +51,13 @@ export function backupCommand(values: Values): Promise<number> {
       env: lab.site.sandbox ? '' : readFileSync(resolve(root, lab.site.file), 'utf8'),
       token,
     }
-    refuseClosed(lab, keys)
+    refuseClosed(lab.site, keys) // found out on the worst day otherwise
     const sha256 = await writeBundle(path, bundle, await lockOf(ageRecipients))
     await recordBundle(lab.cluster, bundle, sha256)
     describe(bundle, path, lab)
     return exit.done
   })
 }
-
-/** A bundle that does not open what Git holds would be found out on the worst day. */
-function refuseClosed(lab: Lab, keys: readonly SealingKey[]): void {
-  const closed = closedFiles(lab, keys)
-  if (closed.length)
-    throw new HomelabError({
-      what: `no key of the cluster opens ${closed.join(', ')}`,
-      why: 'the bundle would not either',
-      fix: 'seal its value again: make seal NAME=… FROM=…; or bring its key back: make restore-keys FROM=…',
-    })
-}
-
-const closedFiles = ({ site }: Lab, keys: readonly SealingKey[]): string[] =>
-  sealedFiles(site).flatMap(({ file, sealed }) => ('closed' in open(sealed, keys.map(privateKey)) ? [file] : []))
 
 async function lockOf(recipients: readonly string[]): Promise<Lock> {
   if (recipients.length) return { recipients }
@@ -139,8 +125,8 @@ async function check(lab: Lab, path: string): Promise<number> {
   if (bundle.environment !== lab.site.environment)
     problems.push(`it is the bundle of ${bundle.environment}, not of ${lab.site.environment}`)
   const files = sealedFiles(lab.site)
-  for (const file of closedFiles(lab, keys)) problems.push(`it does not open ${file}`)
-  const current = await rightCluster(lab)
+  for (const file of closedFiles(lab.site, keys)) problems.push(`it does not open ${file}`)
+  const current = await requireRight(lab.cluster, lab.site)
     .then(() => readKeys(lab.cluster))
     .catch((error: unknown) => {
       if (!(error instanceof HomelabError) || error.code !== exit.failed) throw error

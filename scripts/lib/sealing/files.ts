@@ -2,10 +2,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parse, stringify } from 'yaml'
-import { exit, HomelabError } from '../errors.ts'
+import { exit, HomelabError, throwProblems } from '../errors.ts'
 import { type K8sObject, nameOf } from '../k8s.ts'
 import { root } from '../root.ts'
 import type { Site } from '../site/site.ts'
+import { open } from './format.ts'
+import { privateKey, type SealingKey } from './keys.ts'
 
 export interface SealedFile {
   /** Within the repository. */
@@ -35,6 +37,21 @@ export function sealedFiles(site: Pick<Site, 'git'>): SealedFile[] {
       code: exit.usage,
     })
   })
+}
+
+/** Those that none of the keys opens. */
+export const closedFiles = (site: Pick<Site, 'git'>, keys: readonly SealingKey[]): string[] =>
+  sealedFiles(site).flatMap(({ file, sealed }) => ('closed' in open(sealed, keys.map(privateKey)) ? [file] : []))
+
+/** Before anything is written. @throws HomelabError (exit 2) with every file that no key of the cluster opens */
+export function refuseClosed(site: Pick<Site, 'git'>, keys: readonly SealingKey[]): void {
+  throwProblems(
+    closedFiles(site, keys).map(file => ({
+      what: `${file} opens with no key of this cluster`,
+      why: 'it was sealed for another cluster, another name, or with a key that is gone',
+      fix: 'make restore-keys FROM=BUNDLE brings the key back; or seal its value again: make seal NAME=… FROM=…',
+    })),
+  )
 }
 
 function read(file: string): K8sObject | undefined {

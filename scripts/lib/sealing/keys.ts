@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { type K8sObject, mapAt } from '../k8s.ts'
+import { type K8sObject, mapAt, stampOf } from '../k8s.ts'
 import { Secret } from '../secrets.ts'
 import { ourLabels, type Verbs } from '../verbs.ts'
 
@@ -11,8 +11,11 @@ export const keyNamespace = 'sealed-secrets'
 const keyName = 'sealed-secrets-key'
 /** By this label the controller finds its keys. */
 const keyLabel = { 'sealedsecrets.bitnami.com/sealed-secrets-key': 'active' }
+/** The Secrets of the keys, for a list. */
+export const keySecrets = { namespace: keyNamespace, labels: 'sealedsecrets.bitnami.com/sealed-secrets-key=active' }
 /** On a Secret that a SealedSecret of the same name may take over. */
 export const managed = 'sealedsecrets.bitnami.com/managed'
+export const mayBeSealed = { annotations: { [managed]: 'true' } }
 
 export interface SealingKey {
   /** Of its Secret. */
@@ -30,8 +33,7 @@ export const privateKey = ({ key }: SealingKey): KeyObject => createPrivateKey(k
 
 /** The sealing keys of a cluster, newest first; none while it has none. @throws HomelabError for one that is damaged */
 export async function readKeys(cluster: Cluster): Promise<SealingKey[]> {
-  const [[label, value] = []] = Object.entries(keyLabel)
-  const found = await cluster.list('secrets', { namespace: keyNamespace, labels: `${label}=${value}` })
+  const found = await cluster.list('secrets', keySecrets)
   const text = (secret: K8sObject, key: string) => Buffer.from(mapAt(secret, 'data')[key] ?? '', 'base64').toString()
   return inOrder(found.map(secret => parseKey(secret.metadata.name, text(secret, 'tls.crt'), text(secret, 'tls.key'))))
 }
@@ -68,8 +70,7 @@ export function keySecret({ name, certificate, key }: Pick<SealingKey, 'name' | 
 }
 
 /** `sealed-secrets-key-20260512-093000` */
-export const newKeyName = (now: Date): string =>
-  `${keyName}-${now.toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')}`
+export const newKeyName = (now: Date): string => `${keyName}-${stampOf(now.getTime())}`
 
 /**
  * Step 07: a pair of our own before the controller starts, which would otherwise make one that no bundle has.
@@ -77,9 +78,8 @@ export const newKeyName = (now: Date): string =>
  */
 export async function sealingKey({ cluster, plan, secret, onUninstall }: Verbs): Promise<void> {
   onUninstall({ keep: { [`secret/${keyNamespace}/${keyName}`]: 'it opens the sealed files in Git' } })
-  const [[label, value] = []] = Object.entries(keyLabel)
-  const where = { namespace: keyNamespace, labels: `${label}=${value}`, metadataOnly: true }
-  const others = (await cluster.list('secrets', where)).filter(({ metadata }) => metadata.name !== keyName)
+  const all = await cluster.list('secrets', { ...keySecrets, metadataOnly: true })
+  const others = all.filter(({ metadata }) => metadata.name !== keyName)
   if (others.length) return
   let made: ReturnType<typeof import('./certificate.ts').makeKeyPair> | undefined
   // Both halves of one pair, and none at all while nothing is written.

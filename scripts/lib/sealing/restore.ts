@@ -8,10 +8,11 @@ import { type K8sObject, nameOf } from '../k8s.ts'
 import { paint, print } from '../output.ts'
 import { root } from '../root.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
+import { requireRight } from '../site/right-cluster.ts'
 import { ourLabels } from '../verbs.ts'
 import { type Bundle, keysIn, readBundle, recordBundle } from './bundle.ts'
 import { keyNamespace, keySecret, readKeys } from './keys.ts'
-import { type Lab, rightCluster, withLab } from './lab.ts'
+import { type Lab, withLab } from './lab.ts'
 
 export async function restoreCommand(values: Values): Promise<number> {
   if (typeof values.from !== 'string')
@@ -23,7 +24,7 @@ export async function restoreCommand(values: Values): Promise<number> {
   const from = resolve(values.from)
   if (!values.sandbox && restoredEnv(values.env)) return restoreEnv(from, String(values.env ?? ''))
   return withLab(values, async lab => {
-    await rightCluster(lab)
+    await requireRight(lab.cluster, lab.site)
     const bundle = await opened(from, lab.site.ageIdentityFile)
     if (bundle.environment !== lab.site.environment)
       throw new HomelabError({

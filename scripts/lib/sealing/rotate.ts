@@ -1,24 +1,26 @@
 // make rotate-keys: a new pair beside the old ones, and every sealed file in Git sealed with it.
 import type { Values } from '../command.ts'
-import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { exit, HomelabError } from '../errors.ts'
 import { nameOf } from '../k8s.ts'
 import { paint, print } from '../output.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
+import { requireRight } from '../site/right-cluster.ts'
 import { makeKeyPair } from './certificate.ts'
-import { certificateFile, sealedFiles, sealedText, writeWhole } from './files.ts'
+import { certificateFile, refuseClosed, sealedFiles, sealedText, writeWhole } from './files.ts'
 import { open } from './format.ts'
 import { keySecret, newKeyName, parseKey, privateKey, readKeys, type SealingKey } from './keys.ts'
 import { findKubeseal, seal } from './kubeseal.ts'
-import { type Lab, rightCluster, withLab } from './lab.ts'
+import { type Lab, withLab } from './lab.ts'
 import { unsealed } from './secret.ts'
 
 export function rotateCommand(values: Values): Promise<number> {
   return withLab(values, async lab => {
-    await rightCluster(lab)
+    await requireRight(lab.cluster, lab.site)
     const { site, cluster } = lab
     const kubeseal = await findKubeseal(site)
     const before = await readKeys(cluster)
-    refuseClosed(lab, before)
+    // Lost for good with a rotation that nobody looked at.
+    refuseClosed(site, before)
     const files = sealedFiles(site)
     if (!values.reseal) {
       print(`A new key pair beside the ${before.length} there, and ${files.length} sealed files in Git sealed anew.`)
@@ -37,18 +39,6 @@ export function rotateCommand(values: Values): Promise<number> {
       )
     return exit.done
   })
-}
-
-/** What no key opens would be lost for good with a rotation that nobody looked at: named before anything is written. */
-function refuseClosed({ site }: Lab, keys: readonly SealingKey[]): void {
-  const closed = sealedFiles(site).filter(({ sealed }) => 'closed' in open(sealed, keys.map(privateKey)))
-  throwProblems(
-    closed.map(({ file }) => ({
-      what: `${file} opens with no key of this cluster`,
-      why: 'it was sealed for another cluster, another name, or with a key that is gone',
-      fix: 'make restore-keys FROM=BUNDLE brings the key back; or seal its value again: make seal NAME=… FROM=…',
-    })),
-  )
 }
 
 async function addKey({ cluster }: Lab, before: readonly SealingKey[]): Promise<void> {

@@ -5,11 +5,12 @@ import type { Values } from '../command.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { type K8sObject, mapAt, nameOf } from '../k8s.ts'
 import { paint, print } from '../output.ts'
+import { requireRight } from '../site/right-cluster.ts'
 import { certificateFile, fileFor, readCertificate, sealedFiles, sealedText, writeWhole } from './files.ts'
 import { open } from './format.ts'
 import { keyNamespace, managed, privateKey, readKeys, type SealingKey } from './keys.ts'
 import { findKubeseal, seal, usable } from './kubeseal.ts'
-import { type Lab, rightCluster, withLab } from './lab.ts'
+import { type Lab, withLab } from './lab.ts'
 import { sameSecret, sealable, secretFrom, unsealed } from './secret.ts'
 
 interface Outcome {
@@ -77,7 +78,7 @@ async function sealAll(lab: Lab, options: { name?: string; from?: string; plan: 
 /** The cluster's keys. Offline a Secret of the owner's can be sealed too, with the certificate in Git. */
 async function keysOf(lab: Lab, offline: boolean): Promise<SealingKey[]> {
   try {
-    await rightCluster(lab)
+    await requireRight(lab.cluster, lab.site)
     const keys = await readKeys(lab.cluster)
     if (keys.length) return keys
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Draft, KeyProblem } from './rules.ts'
 const keys = ['S3_ACCESS_KEY', 'S3_SECRET_KEY'] as const
 
 /** A server comes with its key, and it is not in the cluster that it is to save. */
-export function backupProblems({ values, given, broken }: Draft): KeyProblem[] {
+export function s3Problems({ values, given, broken }: Draft): KeyProblem[] {
   const { S3_ENDPOINT: endpoint } = values
   if (broken.has('S3_ENDPOINT')) return []
   if (endpoint === undefined)

@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path'
 import { exit, HomelabError, type Problem } from '../errors.ts'
 import { root } from '../root.ts'
 import { alertProblems } from './alert-rules.ts'
-import { backupProblems } from './backup-rules.ts'
+import { s3Problems } from './backup-rules.ts'
 import { readEnvFile } from './env-file.ts'
 import { type EnvFile, parseEnv } from './env-lines.ts'
 import * as git from './git.ts'
@@ -85,7 +85,7 @@ export async function examine(options: LoadOptions = {}): Promise<Examined> {
     ...problems,
     ...addressProblems(draft),
     ...certificateProblems(draft),
-    ...backupProblems(draft),
+    ...s3Problems(draft),
     ...proxmoxProblems(draft),
     ...alertProblems(draft),
   ]

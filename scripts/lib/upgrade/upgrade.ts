@@ -5,7 +5,8 @@ import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
 import { createReporter, print } from '../output.ts'
 import { choose, Run } from '../run.ts'
-import { chooseSite, pasteable, readOnlySite, refuseOther } from '../site/choose.ts'
+import { chooseSite, pasteable, readOnlySite } from '../site/choose.ts'
+import { requireRight } from '../site/right-cluster.ts'
 import type { Site } from '../site/site.ts'
 import type { Step } from '../step.ts'
 import { applyMoves } from './apply.ts'
@@ -48,7 +49,7 @@ async function look(
   const { cluster } = run
   cluster.patience = 3 // who asks wants to hear now that nobody answers
   try {
-    refuseOther(site, (await cluster.find('namespace/kube-system'))?.metadata.uid)
+    await requireRight(cluster, site)
     run.kubernetes = textAt(JSON.parse(await cluster.raw('/version')), 'gitVersion') ?? ''
     const [moves, backups] = await Promise.all([
       readMoves(run, steps, all, values['allow-downgrade'] === true),

@@ -1,5 +1,6 @@
 // What Argo CD says of its applications, and waiting for it: Synced and Healthy, or the cause and the way out.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { askToLook, kind } from '../../applications/read.ts'
 import type { Cluster } from '../../cluster.ts'
 import { HomelabError } from '../../errors.ts'
 import { judge, Snapshot } from '../../health/judge.ts'
@@ -7,8 +8,6 @@ import { type K8sObject, listAt, textAt, timeAt } from '../../k8s.ts'
 import { elapsed, type Report } from '../report.ts'
 
 export const argocd = 'argocd'
-/** The application that makes the others. */
-export const parent = 'homelab'
 
 export interface State {
   name: string
@@ -47,14 +46,13 @@ export function stateOf(application: K8sObject, revision?: string): State {
 }
 
 export async function applications(cluster: Cluster): Promise<K8sObject[]> {
-  return cluster.list('applications.argoproj.io', { namespace: argocd })
+  return cluster.list(kind, { namespace: argocd })
 }
 
 /** Argo CD looks into Git now, not at its next poll. */
 export async function refresh(cluster: Cluster, names: readonly string[]): Promise<void> {
   for (const application of await applications(cluster))
-    if (names.includes(application.metadata.name))
-      await cluster.patch(application, { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } })
+    if (names.includes(application.metadata.name)) await askToLook(cluster, application)
 }
 
 /**

@@ -6,6 +6,7 @@ import { type Chart, chartsMirror, readChartSource } from '../../charts.ts'
 import { siteFile, withSiteChanges } from '../../gitops/site-file.ts'
 import type { K8sObject } from '../../k8s.ts'
 import { root } from '../../root.ts'
+import { environments } from '../../site/examine.ts'
 import type { Site } from '../../site/site.ts'
 import { parseManifest } from '../../yaml/manifest.ts'
 import type { Sandbox } from '../cluster.ts'
@@ -13,9 +14,6 @@ import type { Report } from '../report.ts'
 import { type Addresses, folderOf, wantedCharts, withAddresses } from './addresses.ts'
 import { fillChartServer } from './charts.ts'
 import { GitFolder } from './git-folder.ts'
-
-export const environments = ['dev', 'staging', 'prod'] as const
-export type Environment = (typeof environments)[number]
 
 /** What stands in Git for applications; nothing else is read by Argo CD. */
 const parts = ['gitops', 'infrastructure']

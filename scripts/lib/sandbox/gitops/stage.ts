@@ -1,14 +1,16 @@
 // The second half of a rehearsal: a real Argo CD brings up what is in gitops/, one environment after the other.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cascade, parent } from '../../applications/read.ts'
 import type { Cluster } from '../../cluster.ts'
 import { at, type K8sObject, nameOf, textAt } from '../../k8s.ts'
 import { seconds } from '../../output.ts'
 import type { ClaimId } from '../../proof.ts'
+import { type Environment, environments } from '../../site/examine.ts'
 import type { Site } from '../../site/site.ts'
 import { programsRunning, type Sandbox } from '../cluster.ts'
 import type { Report } from '../report.ts'
-import { applications, argocd, early, parent, refresh, settled } from './applications.ts'
-import { built, type Environment, environments, makeSnapshot, type Snapshot } from './snapshot.ts'
+import { applications, argocd, early, refresh, settled } from './applications.ts'
+import { built, makeSnapshot, type Snapshot } from './snapshot.ts'
 
 export interface Shown {
   claim: ClaimId
@@ -192,7 +194,7 @@ export class Story {
   async #remove(names: readonly string[]): Promise<void> {
     const all = (await applications(this.#cluster)).filter(({ metadata }) => names.includes(metadata.name))
     for (const one of all) {
-      await this.#cluster.finalizers(one, ['resources-finalizer.argocd.argoproj.io'])
+      await this.#cluster.finalizers(one, [cascade])
       await this.#cluster.delete(one)
     }
     await this.#until('go', async () =>
