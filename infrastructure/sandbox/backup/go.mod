@@ -234,3 +234,6 @@ replace github.com/kopia/kopia => github.com/project-velero/kopia v0.0.0-2025123
 replace k8s.io/cli-runtime => k8s.io/cli-runtime v0.33.10
 
 replace k8s.io/kube-aggregator => k8s.io/kube-aggregator v0.33.12
+
+// The newest with which Velero's logger compiles; the S3 server would bring a later one.
+replace github.com/hashicorp/go-hclog => github.com/hashicorp/go-hclog v1.2.0

@@ -15,6 +15,9 @@ export const systemNamespaces = [...clusterNamespaces.filter(one => one !== 'def
 const derived =
   /^(v1\/(Pod|Event|Endpoints)|apps\/v1\/(ReplicaSet|ControllerRevision)|discovery\.k8s\.io\/v1\/EndpointSlice|events\.k8s\.io\/v1\/Event)$/
 
+/** The same of single objects: every namespace is given this one when it is made, so Velero can never bring its own. */
+const derivedName = /\/kube-root-ca\.crt$/
+
 /** Velero's own list of what it never brings back, as far as it is in backups. */
 const never =
   /^(v1\/Node|storage\.k8s\.io\/v1\/(CSINode|VolumeAttachment)|velero\.io\/v\d\w*\/(Backup|Restore|BackupRepository))$/
@@ -107,7 +110,11 @@ export function select(list: Resources, namespaces: readonly string[]): Resource
       if (derived.test(kind) || never.test(kind)) return []
       // What has no namespace comes along with all of the cluster; of a namespace, only itself.
       const some = names.filter(name =>
-        name.includes('/') ? ours(name) : kind === 'v1/Namespace' ? ours(`${name}/`) : !namespaces.length,
+        name.includes('/')
+          ? ours(name) && !derivedName.test(name)
+          : kind === 'v1/Namespace'
+            ? ours(`${name}/`)
+            : !namespaces.length,
       )
       return some.length ? [[kind, some]] : []
     }),
@@ -190,7 +197,7 @@ export function outcome(list: Resources): Pick<Restored, 'created' | 'skipped' |
   for (const [kind, names] of Object.entries(list))
     for (const text of names) {
       const [, name = text, what = 'created'] = /^(.*)\((\w+)\)$/.exec(text) ?? []
-      found[what]?.push(`${short(kind)} ${name}`)
+      if (!derivedName.test(name)) found[what]?.push(`${short(kind)} ${name}`)
     }
   for (const all of Object.values(found)) all.sort()
   return found as ReturnType<typeof outcome>

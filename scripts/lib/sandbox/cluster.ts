@@ -7,7 +7,8 @@ import { parseAllDocuments, stringify } from 'yaml'
 import { exit, HomelabError } from '../errors.ts'
 import { signal } from '../process.ts'
 import { Api } from './api.ts'
-import { type Ports, readStages, stagesFor } from './config.ts'
+import { s3Name } from './backup/s3.ts'
+import { type Ports, readStages, type Stage, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { ensureExtra } from './extra-build.ts'
 import { type Extra, type ExtraName, extras } from './extras.ts'
@@ -86,12 +87,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
   const { name, nodes, report } = options
   const dir = folder(name)
   const stages = await readStages()
-  const known = [
-    ...stages.map(({ metadata }) => metadata.name),
-    ...localPrograms.map(local => local.name),
-    provisionerName,
-  ]
-  checkNames(options.without ?? [], known)
+  checkNames(options.without ?? [], stages)
   const programs = await ensurePrograms(report)
   const optional = await withExtras(options.extras ?? [], report)
   const waiting = (pid: number) => report(`sandbox ${name}: process ${pid} is working on it; waiting`)
@@ -228,7 +224,7 @@ export async function sandboxSwitch(sandbox: Sandbox, off: readonly string[]): P
   if (!record) throw new HomelabError({ what: `there is no sandbox ${sandbox.name}`, fix: 'make sandbox' })
   const stages = await readStages()
   const stageNames = stages.map(({ metadata }) => metadata.name)
-  checkNames(off, [...stageNames, ...localPrograms.map(local => local.name), provisionerName])
+  checkNames(off, stages)
   const before = await readOff(sandbox.dir)
   await writeJson(join(sandbox.dir, 'off.json'), off)
   if (!stageNames.some(name => before.includes(name) !== off.includes(name))) return
@@ -249,7 +245,12 @@ export async function sandboxSwitch(sandbox: Sandbox, off: readonly string[]): P
   for (const end = Date.now() + 15_000; !(await healthy()) && Date.now() < end; ) await sleep(50)
 }
 
-function checkNames(names: readonly string[], known: readonly string[]): void {
+function checkNames(names: readonly string[], stages: readonly Stage[]): void {
+  const known = [
+    ...stages.map(({ metadata }) => metadata.name),
+    ...localPrograms.map(local => local.name),
+    ...[provisionerName, s3Name],
+  ]
   const wrong = names.filter(name => !known.includes(name))
   if (wrong.length > 0)
     throw new HomelabError({

@@ -98,7 +98,8 @@ export function runGo(
       out += text
     })
     createInterface({ input: child.stderr }).on('line', text => {
-      tail.push(text)
+      // What it goes on with says nothing of what went wrong, and would push that out.
+      if (!/^[\w.~/-]+$/.test(text) && !text.startsWith('go: downloading')) tail.push(text)
       if (tail.length > 40) tail.shift()
       line(text)
     })
@@ -122,10 +123,7 @@ export function diskFull(words: string): HomelabError {
 
 function goError(args: readonly string[], tail: readonly string[]): HomelabError {
   const text = tail.join('\n')
-  const words = tail
-    .filter(line => !/^[\w./-]+$/.test(line) && !line.startsWith('go: downloading'))
-    .slice(-3)
-    .join('\n')
+  const words = tail.slice(-3).join('\n')
   if (/no space left on device|disk quota exceeded/i.test(text)) return diskFull(words)
   if (/dial tcp|no such host|i\/o timeout|connection refused|TLS handshake|proxyconnect/.test(text))
     return new HomelabError({
@@ -136,7 +134,7 @@ function goError(args: readonly string[], tail: readonly string[]): HomelabError
   return new HomelabError({
     what: `go ${args[0]} failed`,
     why: words,
-    fix: 'run it again; if it stays, `go clean -cache` and a look at the lines above',
+    fix: 'run it again; if it stays, `go clean -cache` and a look at these words',
   })
 }
 
