@@ -51,13 +51,16 @@ export function judgeApplication(
     ...resources.filter(entry => /Progressing|Missing/.test(textAt(entry, 'health', 'status') ?? '')),
     ...named(textAt(application.status, 'health', 'message') ?? ''),
   ]
+  const open: unknown[] = []
   for (const entry of waitsFor) {
     const [kind = '', of] = [textAt(entry, 'kind'), textAt(entry, 'namespace')]
     const object = snapshot.find(kind, of, textAt(entry, 'name') ?? '')
     const found = object && judge(object, snapshot)
     if (found?.state === 'unwell') return unwell(`application ${name}: ${found.cause}`, found.fix ?? describe)
+    // Argo CD's message stays that of the moment at which the health last changed: what is ready by now is no cause.
+    if (found?.state !== 'ready') open.push(entry)
   }
-  const [first] = waitsFor
+  const [first] = open
   const what = first ? `: ${textAt(first, 'kind')} ${textAt(first, 'name')} ${healthOf(first)}` : ''
   return progressing(
     `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what}`,

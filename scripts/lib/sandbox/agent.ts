@@ -119,7 +119,11 @@ function publishIngresses(): void {
     if (!pod || !due || published.has(once)) continue
     published.add(once)
     void publish(api, pod, due.ip, ingress).then(
-      status => status === 200 || log(`ingress ${ingress.metadata.name}: status not written (${status})`),
+      status => {
+        if (status === 409)
+          published.delete(once) // somebody was faster; the mirror has the new one by the next look
+        else if (status !== 200) log(`ingress ${ingress.metadata.name}: status not written (${status})`)
+      },
       (error: Error) => log(`ingress ${ingress.metadata.name}: ${error.message}`),
     )
   }

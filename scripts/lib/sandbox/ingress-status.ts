@@ -35,11 +35,11 @@ export function due(
   return undefined
 }
 
-/** Writes the address as Traefik's ServiceAccount, whose rights are those of its chart. */
+/** Writes the address as Traefik's ServiceAccount, which may update a status and not patch one, as its chart has it. */
 export async function publish(api: Api, pod: Pod, ip: string, ingress: Ingress): Promise<number> {
   const { namespace, name } = ingress.metadata
   const path = `/apis/networking.k8s.io/v1/namespaces/${namespace}/ingresses/${name}/status`
   const account = `system:serviceaccount:${pod.metadata.namespace}:${pod.spec.serviceAccountName ?? 'default'}`
-  const body = { status: { loadBalancer: { ingress: [{ ip }] } } }
-  return (await api.request('PATCH', path, body, 'application/merge-patch+json', account)).status
+  const body = { ...ingress, status: { loadBalancer: { ingress: [{ ip }] } } }
+  return (await api.request('PUT', path, body, 'application/json', account)).status
 }

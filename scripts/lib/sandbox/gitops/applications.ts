@@ -24,13 +24,17 @@ export interface State {
 }
 
 /** How an application is. @param revision the commit that it must have compared with, when it has this repository as a source */
-export function stateOf(application: K8sObject, revision?: string): State {
+export function stateOf(
+  application: K8sObject,
+  revision?: string,
+  snapshot = new Snapshot([], { now: new Date() }),
+): State {
   const { name, annotations = {}, creationTimestamp = '' } = application.metadata
   const { status } = application
   const [sync, health] = [textAt(status, 'sync', 'status'), textAt(status, 'health', 'status')]
   const compared = [textAt(status, 'sync', 'revision'), ...listAt(status, 'sync', 'revisions')]
   const current = revision === undefined || compared.includes(revision)
-  const { state, cause, fix } = judge(application, new Snapshot([], { now: new Date() }))
+  const { state, cause, fix } = judge(application, snapshot)
   return {
     name,
     wave: Number(annotations['argocd.argoproj.io/sync-wave'] ?? 0),
@@ -41,7 +45,10 @@ export function stateOf(application: K8sObject, revision?: string): State {
       `${name} is ${sync ?? 'not compared yet'} and ${health ?? 'unknown'}${current ? '' : ', at an older commit'}`,
     ...(fix === undefined ? {} : { fix }),
     made: Date.parse(creationTimestamp),
-    synced: timeAt(status, 'operationState', 'finishedAt') ?? Number.NaN,
+    // One that brings nothing (no sealed file yet) is as Git says without a sync.
+    synced:
+      timeAt(status, 'operationState', 'finishedAt') ??
+      (sync === 'Synced' ? Date.parse(creationTimestamp) : Number.NaN),
   }
 }
 
@@ -69,6 +76,7 @@ export async function settled(
   patience = 240,
 ): Promise<State[]> {
   const begin = Date.now()
+  let looked = begin
   for (;;) {
     const found = (await applications(cluster)).map(one => stateOf(one)).filter(({ name }) => names.includes(name))
     const open = found.filter(one => !one.settled)
@@ -77,18 +85,41 @@ export async function settled(
     const [first] = open
     const rest = first ? first.why : `Argo CD has not made ${missing[0]} yet`
     report(`${what} · ${found.length - open.length} of ${names.length} · ${elapsed(begin)} · ${rest}`)
-    if (Date.now() - begin > patience * 1000) throw unsettled(what, open, missing, patience)
+    if (Date.now() - begin > patience * 1000) throw await unsettled(cluster, what, open, missing, patience)
+    // It may miss that a kind was established or a claim bound, and then looks again after minutes: as `make sync` asks.
+    if (Date.now() - looked > 10_000) {
+      await refresh(
+        cluster,
+        open.map(({ name }) => name),
+      )
+      looked = Date.now()
+    }
     await sleep(400)
   }
 }
 
-function unsettled(what: string, open: readonly State[], missing: readonly string[], patience: number): HomelabError {
-  const why = [...open.map(one => one.why), ...missing.map(name => `${name} was never made`)]
+/** What an application may wait for. */
+const waitedFor =
+  'pods,persistentvolumeclaims,deployments.apps,statefulsets.apps,daemonsets.apps,jobs.batch,ingresses.networking.k8s.io,customresourcedefinitions.apiextensions.k8s.io,events'
+
+async function unsettled(
+  cluster: Cluster,
+  what: string,
+  open: readonly State[],
+  missing: readonly string[],
+  patience: number,
+): Promise<HomelabError> {
+  const snapshot = new Snapshot(await cluster.list(waitedFor), { now: new Date() })
+  const all = await applications(cluster)
+  const now = open.flatMap(({ name }) => {
+    const found = all.find(({ metadata }) => metadata.name === name)
+    return found ? [stateOf(found, undefined, snapshot)] : []
+  })
+  const why = [...now.map(one => one.why), ...(missing.length ? [`never made: ${missing.join(', ')}`] : [])]
   return new HomelabError({
     what: `${what}: not all applications are Synced and Healthy after ${patience} s`,
     why: why.join('\n'),
-    fix:
-      open.find(one => one.fix)?.fix ?? 'make rehearse KEEP=1, then look at them: kubectl -n argocd get applications',
+    fix: now.find(one => one.fix)?.fix ?? 'make rehearse KEEP=1, then look at them: kubectl -n argocd get applications',
   })
 }
 
