@@ -152,6 +152,11 @@ const causes: readonly (readonly [RegExp, string, string?])[] = [
     'the chart, or that version of it, is not in its repository',
     'correct targetRevision in gitops/applications, commit and push',
   ],
+  [
+    /MalformedYAMLError: .*? in File: ([\w./-]+)/s,
+    'the manifest $1 is no YAML',
+    'correct it, commit and push; make check finds it beforehand',
+  ],
   [/kustomize build/i, 'Kustomize cannot build it', 'kubectl kustomize PATH says where; correct it, commit and push'],
   [/yaml: |error converting YAML|MalformedYAMLError/i, 'a manifest is no YAML', 'correct it, commit and push'],
 ]

@@ -13,7 +13,7 @@ import { auditPosition, ownWrites } from './audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp } from './cluster.ts'
 import { builtExtra } from './extra-build.ts'
 import { type ExtraName, extraNames } from './extras.ts'
-import { type GitOps, gitopsStage } from './gitops/stage.ts'
+import { type GitOps, gitopsPrograms, gitopsStage } from './gitops/stage.ts'
 import { defaultNodes, parseNodes } from './nodes.ts'
 import { seesRenewal } from './renewal.ts'
 import { createReport, type Report } from './report.ts'
@@ -37,7 +37,7 @@ export async function rehearse(options: {
     name: 'rehearsal',
     nodes,
     report: progress,
-    extras: options.gitops ? await gitopsPrograms() : [],
+    extras: options.gitops ? await wantedPrograms() : [],
     ...(options.keep ? {} : { ownerPid: process.pid }),
   })
   const up = Date.now()
@@ -100,9 +100,9 @@ export async function rehearse(options: {
   }
 }
 
-/** Argo CD and what it needs to see pods; other optional programs only where they are built already. */
-async function gitopsPrograms(): Promise<ExtraName[]> {
-  const needed: readonly ExtraName[] = ['argocd', 'operator']
+/** What the stage needs; other optional programs only where they are built already. */
+async function wantedPrograms(): Promise<ExtraName[]> {
+  const needed: readonly ExtraName[] = gitopsPrograms
   const built = await Promise.all(extraNames.map(async name => needed.includes(name) || (await builtExtra(name))))
   return extraNames.filter((_, i) => built[i])
 }

@@ -18,7 +18,7 @@ export interface State {
   /** What it waits for, in one line. */
   why: string
   fix?: string
-  /** When Argo CD made it, and when its last sync ended: milliseconds since 1970. */
+  /** When Argo CD made it, and when its first sync ended: milliseconds since 1970. */
   made: number
   synced: number
 }
@@ -45,9 +45,9 @@ export function stateOf(
       `${name} is ${sync ?? 'not compared yet'} and ${health ?? 'unknown'}${current ? '' : ', at an older commit'}`,
     ...(fix === undefined ? {} : { fix }),
     made: Date.parse(creationTimestamp),
-    // One that brings nothing (no sealed file yet) is as Git says without a sync.
+    // Its first sync: later ones heal, or follow a commit. One that brings nothing (no sealed file yet) needs none.
     synced:
-      timeAt(status, 'operationState', 'finishedAt') ??
+      timeAt(listAt(status, 'history')[0], 'deployedAt') ??
       (sync === 'Synced' ? Date.parse(creationTimestamp) : Number.NaN),
   }
 }

@@ -8,6 +8,7 @@ import type { ClaimId } from '../../proof.ts'
 import { type Environment, environments } from '../../site/examine.ts'
 import type { Site } from '../../site/site.ts'
 import { programsRunning, type Sandbox } from '../cluster.ts'
+import type { ExtraName } from '../extras.ts'
 import type { Report } from '../report.ts'
 import { applications, argocd, early, refresh, settled } from './applications.ts'
 import { built, makeSnapshot, type Snapshot } from './snapshot.ts'
@@ -61,6 +62,12 @@ export async function gitopsStage(
   }
 }
 
+/**
+ * The programs without which an application never gets healthy: Argo CD itself, and those that write the status of their own
+ * kinds. Sealed Secrets is in it where it is built.
+ */
+export const gitopsPrograms = ['argocd', 'operator', 'backup'] as const satisfies readonly ExtraName[]
+
 /** Seconds that Argo CD has for one change. */
 const patience = 60
 
@@ -107,6 +114,7 @@ export class Story {
     }
     if (found) await this.#cluster.patch(found, { spec: { source } })
     else await this.#cluster.create(wanted)
+    await refresh(this.#cluster, [parent]) // what was committed meanwhile, not at its next poll
     const states = await settled(
       this.#cluster,
       [parent, ...this.names(environment)],
