@@ -915,6 +915,22 @@ const cases: Record<string, Case[]> = {
       cause: /could not be synced: a kind \(CRD\) that it needs is not installed/,
     },
     {
+      name: 'a manifest that is no YAML',
+      of: object('Application', 'welcome', {
+        status: {
+          conditions: [
+            {
+              type: 'ComparisonError',
+              message:
+                "Failed to load target state: `kustomize build /tmp/x` failed exit status 1: Error: accumulating resources from 'service.yaml': MalformedYAMLError: yaml: line 3: found character that cannot start any token in File: service.yaml",
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /the manifest service\.yaml is no YAML/,
+    },
+    {
       name: 'a sync under way',
       of: object('Application', 'loki', {
         spec: { syncPolicy: { automated: {} } },

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import type { Values as Flags } from '../command.ts'
 import { exit, HomelabError, throwProblems } from '../errors.ts'
+import { publish } from '../gitops/site-file.ts'
 import { paint, print } from '../output.ts'
 import { isYes } from '../site/confirm.ts'
 import { look } from '../site/env-file.ts'
@@ -23,7 +24,7 @@ import {
 } from './questions.ts'
 import { answered, type Session } from './session.ts'
 import { problemsToMend, Settings } from './settings.ts'
-import { publish, type SiteWrite, siteWrite } from './site-file.ts'
+import { type SiteWrite, siteWrite } from './site-file.ts'
 import type { ClusterFacts } from './survey.ts'
 import { settleCluster } from './which-cluster.ts'
 

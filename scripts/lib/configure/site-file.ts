@@ -1,14 +1,7 @@
 // The site file of the environment in gitops/, which Argo CD reads: it must say what .env says.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  readSite,
-  type SiteChange,
-  type SiteFacts,
-  siteChanges,
-  siteFile,
-  withSiteChanges,
-} from '../gitops/site-file.ts'
+import { readSite, type SiteChange, siteChanges, siteFile, withSiteChanges } from '../gitops/site-file.ts'
 import { root } from '../root.ts'
 import type { Examined } from '../site/examine.ts'
 import { formatAddress } from '../site/network.ts'
@@ -40,30 +33,16 @@ export function siteWrite({ environment, draft, git }: Examined, top = root): Si
   if (!existsSync(path) || !domain || !git.repository || placeholders.get('DOMAIN') === domain) return undefined
   const before = readFileSync(path, 'utf8')
   const now = readSite(before, name)
-  const { S3_ENDPOINT: s3Endpoint, S3_BUCKET: s3Bucket = '', S3_REGION: s3Region = '' } = draft.values
-  const s3 = s3Endpoint === undefined ? {} : { s3Endpoint, s3Bucket, s3Region }
-  const facts: SiteFacts = {
-    environment,
-    domain,
-    repository: git.repository,
-    revision: git.revision,
-    ...s3,
-    ...dnsServers(draft.values, now),
-  }
-  const changes = siteChanges(now, facts)
+  const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket = '', S3_REGION: region = '', METALLB_POOL: pool } = draft.values
+  const [, first = 0, second = 0] = pool ? fixedAddresses(pool, draft.values) : []
+  const changes = siteChanges(now, {
+    ...{ environment, domain, repository: git.repository, revision: git.revision },
+    ...(endpoint === undefined ? {} : { s3: { endpoint, bucket, region } }),
+    ...(pool ? { dnsServers: [formatAddress(first), formatAddress(second)] } : {}),
+  })
   return {
     ...{ name, path, changes },
     text: changes.length ? withSiteChanges(before, name, changes) : before,
     untouched: now.get('repository') === example,
   }
 }
-
-/** Where the probes ask for names; a file without these keys has no probes. */
-function dnsServers(values: Examined['draft']['values'], now: ReadonlyMap<string, string>): Partial<SiteFacts> {
-  if (!values.METALLB_POOL || !now.has('adguardAddress1')) return {}
-  const [, first = 0, second = 0] = fixedAddresses(values.METALLB_POOL, values)
-  return { adguardAddress1: formatAddress(first), adguardAddress2: formatAddress(second) }
-}
-
-/** What brings it to the cluster: Argo CD follows the remote, not this folder. */
-export const publish = (name: string): string => `git add ${name} && git commit -m 'The site' ${name} && git push`

@@ -6,6 +6,9 @@ import { HomelabError } from '../errors.ts'
 /** The file of an environment, from the top of the repository. */
 export const siteFile = (environment: string): string => `gitops/environments/${environment}/site.yaml`
 
+/** What brings it to the cluster: Argo CD follows the remote, not this folder. */
+export const publish = (name: string): string => `git add ${name} && git commit -m 'The site' ${name} && git push`
+
 /** What the file must say, because .env says it. */
 export interface SiteFacts {
   environment: string
@@ -13,12 +16,19 @@ export interface SiteFacts {
   repository: string
   revision: string
   /** Where .env says where backups go; otherwise what the file says stays. */
-  s3Endpoint?: string
-  s3Bucket?: string
-  s3Region?: string
-  /** The two DNS servers, once the pool is known. */
-  adguardAddress1?: string
-  adguardAddress2?: string
+  s3?: { endpoint: string; bucket: string; region: string }
+  /** Once the pool is known; a file without their keys has no probes for them. */
+  dnsServers?: readonly [string, string]
+}
+
+/** As the keys of the file. */
+function keysOf({ s3, dnsServers, ...plain }: SiteFacts, now: ReadonlyMap<string, string>): [string, string][] {
+  const [adguardAddress1, adguardAddress2] = (now.has('adguardAddress1') && dnsServers) || []
+  return Object.entries({
+    ...plain,
+    ...(s3 ? { s3Endpoint: s3.endpoint, s3Bucket: s3.bucket, s3Region: s3.region } : {}),
+    ...(adguardAddress1 && adguardAddress2 ? { adguardAddress1, adguardAddress2 } : {}),
+  })
 }
 
 /**
@@ -43,7 +53,7 @@ export interface SiteChange {
 
 /** What would have to change for the file to agree. Hosts below the former domain move along with it. */
 export function siteChanges(now: ReadonlyMap<string, string>, facts: SiteFacts): SiteChange[] {
-  const wanted = new Map<string, string>(Object.entries(facts))
+  const wanted = new Map<string, string>(keysOf(facts, now))
   const former = now.get('domain')
   if (former && former !== facts.domain)
     for (const [key, value] of now)

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HomelabError } from '../errors.ts'
-import { readSite, type SiteChange, siteChanges, siteFile } from '../gitops/site-file.ts'
+import { publish, readSite, type SiteChange, siteChanges, siteFile } from '../gitops/site-file.ts'
 import { root } from '../root.ts'
 import { git } from '../site/git.ts'
 import type { Site } from '../site/site.ts'
@@ -16,7 +16,7 @@ export type SiteFileFacts = { file: string } & (
 
 /** @returns undefined where the owner has another layout (GIT_PATH) */
 export async function readSiteFile(site: Site, top = root): Promise<SiteFileFacts | undefined> {
-  const { environment, domain } = site
+  const { environment, domain, s3, adguardAddresses: dnsServers } = site
   const { repository, revision, path } = site.git
   const file = siteFile(environment)
   if (join(top, path, 'site.yaml') !== join(top, file)) return undefined
@@ -24,15 +24,14 @@ export async function readSiteFile(site: Site, top = root): Promise<SiteFileFact
   try {
     const now = readSite(readFileSync(join(top, file), 'utf8'), file)
     const status = await git(top, 'status', '--porcelain', '--', file)
-    const changes = siteChanges(now, { environment, domain, repository, revision })
+    const facts = { environment, domain, repository, revision, dnsServers, ...(s3 ? { s3 } : {}) }
+    const changes = siteChanges(now, facts)
     return { file, changes, uncommitted: status !== undefined }
   } catch (error) {
     if (!(error instanceof HomelabError)) throw error
     return { file, unreadable: error.why ?? error.what }
   }
 }
-
-const publish = (file: string) => `git commit -m 'The site' ${file} && git push`
 
 export const siteFileAgrees: Check = {
   id: 'tools.site-file',

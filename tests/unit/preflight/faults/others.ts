@@ -42,7 +42,7 @@ export const faults: readonly Fault[] = [
       },
     },
     says: [
-      /^problem: gitops\S+ says something else than \.env \| repository is \S+OWNER\S+, and should be \S+me\/lab\.git; revision is not there.*\| make configure; git commit .* && git push$/,
+      /^problem: gitops\S+ says something else than \.env \| repository is \S+OWNER\S+, and should be \S+me\/lab\.git; revision is not there.*\| make configure; git add \S+ && git commit .* && git push$/,
     ],
   },
   {
