@@ -20,11 +20,11 @@ export default step(import.meta, about, async verbs => {
     const labels = { 'argocd.argoproj.io/secret-type': 'repository' }
     await secret('argocd/repository-homelab', { type: 'git', url: repository, ...credentials }, { labels })
   }
-  await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
-  await Promise.all([
-    chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' }),
-    sealingKey(verbs), // before its controller starts; seconds of arithmetic
-  ])
+  const prepare = async () => {
+    await apply(`${files}/namespaces.yaml`) // of the applications: they may not make any
+    await sealingKey(verbs) // before its controller starts
+  }
+  await Promise.all([chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' }), prepare()])
   await apply(`${files}/project.yaml`)
   if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, mayBeSealed)
   await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, mayBeSealed)
