@@ -30,8 +30,8 @@ node_modules/.package-lock.json: package-lock.json package.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
-rehearse: setup ## the platform on a throw-away control plane here (GITOPS=1: applications too; NODES="4x8Gi 2x4Gi")
-	@$(RUN) scripts/rehearse.ts $(if $(NODES),--nodes "$(NODES)") $(if $(GITOPS),--gitops) $(if $(KEEP),--keep)
+rehearse: setup ## all of it on a throw-away control plane here (FAST=1: the platform alone; NODES="4x8Gi 2x4Gi")
+	@$(RUN) scripts/rehearse.ts $(if $(NODES),--nodes "$(NODES)") $(if $(FAST),--fast) $(if $(KEEP),--keep)
 
 configure: setup ## write .env: looks, proposes, asks only what it cannot know (ENV=staging)
 	@$(RUN) scripts/configure.ts

@@ -25,8 +25,8 @@ export async function rehearse(options: {
   keep: boolean
   json: boolean
   debug: boolean
-  /** Go on with the applications: a real Argo CD brings them up. */
-  gitops: boolean
+  /** Without the applications, which a real Argo CD brings up otherwise. */
+  fast: boolean
 }): Promise<number> {
   const say = options.json ? () => {} : (text: string) => print(text)
   const started = Date.now()
@@ -37,7 +37,7 @@ export async function rehearse(options: {
     name: 'rehearsal',
     nodes,
     report: progress,
-    extras: options.gitops ? await wantedPrograms() : [],
+    extras: options.fast ? [] : await wantedPrograms(),
     ...(options.keep ? {} : { ownerPid: process.pid }),
   })
   const up = Date.now()
@@ -62,7 +62,7 @@ export async function rehearse(options: {
       verdict(writes.length === 0 && second.code === exit.done, 'a second run writes nothing'),
       verdict(await seesRenewal(cluster), 'cert-manager renews a certificate before it expires, by itself'),
     ]
-    const gitops = !options.gitops ? undefined : await applications(sandbox, cluster, progress, say)
+    const gitops = options.fast ? undefined : await applications(sandbox, cluster, progress, say)
     for (const { claim, holds, but } of gitops?.shown ?? [])
       verdicts.push(verdict(holds, holds ? sentence(claim) : `${sentence(claim)} (${but})`))
     if (gitops) verdicts.push(...assumed)
@@ -125,12 +125,9 @@ function verdict(holds: boolean, check: string): Judged {
 }
 
 /** What the whole of a rehearsal cannot show, from the table that the cluster suite works through. */
-function onlyOnANode(gitops: GitOps | undefined): { check: string }[] {
-  const shown = gitops?.shown.map(one => one.claim) ?? []
-  return claims
-    .filter(one => one.sandbox === 'not measurable here' && !shown.includes(one.id))
-    .map(one => ({ check: one.what }))
-}
+const onlyOnANode: readonly { check: string }[] = claims
+  .filter(one => one.sandbox === 'not measurable here')
+  .map(one => ({ check: one.what }))
 
 /** What Argo CD takes for healthy because the sandbox says so. */
 const assumed: Judged[] = [
@@ -201,7 +198,7 @@ function report(facts: {
     ['not measurable here', '?', 'not measurable here: needs a network and nodes (make test-cluster shows most of it)'],
   ]
   for (const [worth, mark, title] of rows) {
-    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode(facts.gitops) : [])]
+    const found = [...of(worth), ...(worth === 'not measurable here' ? onlyOnANode : [])]
     if (!found.length) continue
     print(`\n${found.length} ${title}`)
     for (const one of found)
@@ -221,7 +218,7 @@ function report(facts: {
         .map(line => `  ${line}`)
         .join('\n')}`,
     )
-  else print('left out: Argo CD and everything that it brings from Git (make rehearse GITOPS=1)')
+  else print('left out by FAST=1: Argo CD and everything that it brings from Git')
   if (facts.keep)
     print(
       `The sandbox stays: SANDBOX=rehearsal ./bootstrap/04-traefik.ts --sandbox\n  ends with: scripts/sandbox.ts down --name rehearsal`,

@@ -51,7 +51,7 @@ export class GitFolder {
       throw new HomelabError({
         what: 'git is not installed',
         why: 'Argo CD reads its applications from a Git repository, in a rehearsal too',
-        fix: 'install git, or leave that part out: make rehearse without GITOPS=1',
+        fix: 'install git, or leave that part out: make rehearse FAST=1',
         code: exit.usage,
       })
     }
