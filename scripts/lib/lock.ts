@@ -2,7 +2,7 @@
 // A run that changes nothing never takes it, and so writes nothing at all.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { cacheFolder } from './cache.ts'
@@ -22,7 +22,10 @@ const run = 'homelab/run'
 // What the mending writes does not wait for the lock that waits for the mending.
 const mending = new AsyncLocalStorage<true>()
 
-/** What the holder keeps on its own machine, so that the next run there knows at once whether it is dead. */
+/**
+ * What a run keeps on its own machine, so that the next one there knows at once whether it is dead. Written before the Lease is:
+ * a run that is killed in the moment between would otherwise have a lock that only its silence makes void.
+ */
 interface Note {
   run: string
   pid: number
@@ -43,7 +46,7 @@ export class Lock {
   #lost: HomelabError | undefined
 
   /**
-   * @param uid of the cluster, which names the note on this machine
+   * @param uid of the cluster, which is in the name of the notes on this machine
    * @param notice told when a dead run's lock is taken over
    * @param mend what that run left half-written, by its id; says what it was
    */
@@ -92,7 +95,7 @@ export class Lock {
       const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
       if (!lease || !ours(lease, this.#note.run)) return // the note is somebody else's too
       await this.#cluster.delete(lease)
-      rmSync(this.#file, { force: true })
+      rmSync(this.#file(), { force: true })
     } catch {
       // Never got, or an API server that is away: a lock is void after half a minute, and what the run came to stands.
     }
@@ -110,16 +113,21 @@ export class Lock {
     }
   }
 
-  get #file(): string {
-    return join(cacheFolder('locks'), `${this.#id || 'unknown'}.json`)
+  #file(run = this.#note.run): string {
+    return join(cacheFolder('locks'), `${this.#id || 'unknown'}.${run}.json`)
   }
 
   async #take(): Promise<void> {
     this.#note.started = startedAt(process.pid)
     let dead: { run: string; notice: string } | undefined
+    this.#keep()
+    const refuse = (holder: K8sObject): never => {
+      rmSync(this.#file(), { force: true })
+      throw held(holder)
+    }
     for (let attempt = 0; ; attempt++) {
       const found = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
-      if (found && !(await this.#isDead(found))) throw held(found)
+      if (found && !(await this.#isDead(found))) refuse(found)
       if (found) {
         const { whose, children } = this.#remembered(found)
         await Promise.all(children.map(child => endGroup(child.pid, 30)))
@@ -130,9 +138,9 @@ export class Lock {
       }
       const version = found?.metadata.resourceVersion
       if (await this.#cluster.create(this.#lease(found ? { resourceVersion: version } : {}), found !== undefined)) break
-      if (attempt === 5) throw held(found ?? this.#lease({}))
+      if (attempt === 5) refuse(found ?? this.#lease({}))
     }
-    this.#keep()
+    this.#clear()
     this.#timer = setInterval(() => void this.#renew(), renewEvery * 1000)
     this.#timer.unref()
     if (!dead) return
@@ -182,30 +190,47 @@ export class Lock {
 
   /** On its own machine a dead process is known at once; elsewhere its silence tells, by the API server's clock. */
   async #isDead(lease: K8sObject): Promise<boolean> {
-    const note = this.#readNote()
-    if (note && ours(lease, note.run)) return !isAlive(note.pid, note.started)
+    const note = this.#noteOf(lease)
+    if (note) return !isAlive(note.pid, note.started)
     const renewed = timeAt(lease.spec, 'renewTime') ?? 0
     return this.#cluster.serverTime() - renewed > staleAfter * 1000
   }
 
   #remembered(lease: K8sObject): { whose: string; children: Note['children'] } {
-    const note = this.#readNote()
-    if (!note || !ours(lease, note.run)) return { whose: ' (not renewed any more)', children: [] }
+    const note = this.#noteOf(lease)
+    if (!note) return { whose: ' (not renewed any more)', children: [] }
     const children = note.children.filter(child => isAlive(child.pid, child.started))
     return { whose: children.length ? ', its helm was still at work and has been ended' : '', children }
   }
 
-  #readNote(): Note | undefined {
-    try {
-      return JSON.parse(readFileSync(this.#file, 'utf8')) as Note
-    } catch {
-      return undefined // never held from here
-    }
+  /** Of the run that holds the lease, when it is one of this machine. */
+  #noteOf(lease: K8sObject): Note | undefined {
+    const holder = lease.metadata.annotations?.[run] ?? ''
+    return /^[0-9a-f-]{36}$/.test(holder) ? readNote(this.#file(holder)) : undefined
   }
 
   #keep(): void {
-    writeFileSync(`${this.#file}.${process.pid}`, JSON.stringify(this.#note), { mode: 0o600 })
-    renameSync(`${this.#file}.${process.pid}`, this.#file)
+    writeFileSync(`${this.#file()}.new`, JSON.stringify(this.#note), { mode: 0o600 })
+    renameSync(`${this.#file()}.new`, this.#file())
+  }
+
+  /** Notes of runs that are dead: the lock is ours now, so nobody needs them any more. */
+  #clear(): void {
+    const folder = cacheFolder('locks')
+    for (const name of readdirSync(folder).filter(
+      one => one.startsWith(`${this.#id || 'unknown'}.`) && one.endsWith('.json'),
+    )) {
+      const note = readNote(join(folder, name))
+      if (!note || !isAlive(note.pid, note.started)) rmSync(join(folder, name), { force: true })
+    }
+  }
+}
+
+function readNote(file: string): Note | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Note
+  } catch {
+    return undefined // never held from here
   }
 }
 

@@ -17,10 +17,9 @@ import { findTarget, type Target } from './target.ts'
 
 const found = findTarget()
 if (typeof found === 'string') test('the platform on a real cluster', t => t.skip(found))
-else story(found)
+else story(found, await Owner.of(found))
 
-function story(target: Target): void {
-  const owner = new Owner(target)
+function story(target: Target, owner: Owner): void {
   const cluster = new Cluster(target)
   const look = outside({})
   const [traefik, ...adguard] = addresses(target.pool)

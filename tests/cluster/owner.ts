@@ -3,10 +3,9 @@ import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { readSite, siteChanges, siteFile, withSiteChanges } from '../../scripts/lib/gitops/site-file.ts'
 import { root } from '../../scripts/lib/root.ts'
 import type { Ended, Event, Summary } from '../e2e/support.ts'
-import { script } from '../e2e/support.ts'
+import { script, writeSiteFile } from '../e2e/support.ts'
 import type { Target } from './target.ts'
 
 export const domain = 'lab.home.arpa'
@@ -16,7 +15,7 @@ export class Owner {
   readonly target: Target
   readonly #env: Record<string, string>
 
-  constructor(target: Target) {
+  private constructor(target: Target) {
     this.target = target
     this.#env = {
       CHARTS: target.charts,
@@ -37,17 +36,20 @@ export class Owner {
     }
     const lines = Object.entries(env).map(([key, value]) => `${key}=${value}\n`)
     writeFileSync(join(this.folder, '.env'), lines.join(''), { mode: 0o600 })
-    // As `make configure` would: Argo CD takes the addresses of the applications from here.
-    const file = siteFile('prod')
-    const facts = { environment: 'prod', domain, repository: env.GIT_REPOSITORY, revision: env.GIT_REVISION }
-    this.edit(file, text => withSiteChanges(text, file, siteChanges(readSite(text, file), facts)))
     // The node lab has no internet: of the applications, only the one that lies in this repository.
     if (target.kind === 'node')
       this.edit('gitops/applications/kustomization.yaml', text =>
         text.replace(/^resources:\n(?: .*\n)+/m, 'resources: [welcome.yaml] # the only one that needs no chart\n'),
       )
     this.git(this.folder, 'init', '-q', '-b', 'main')
-    this.commit('the fork')
+  }
+
+  /** A fork as `make configure` leaves it, with everything in Git. */
+  static async of(target: Target): Promise<Owner> {
+    const owner = new Owner(target)
+    await writeSiteFile(owner.folder)
+    owner.commit('the fork')
+    return owner
   }
 
   /** Runs a script of the fork; with `--json` its events and its account. */

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { closedPort, kubeconfigOf } from './closed.ts'
-import { checkout, script, withTools } from './support.ts'
+import { checkout, ownersCheckout, script, withTools } from './support.ts'
 
 const steps = [
   '01-storage-class',
@@ -52,7 +52,7 @@ test('a step that does not exist is named, with those that do', async () => {
 })
 
 test('a misspelt CHARTS is refused before anything is asked, with the words that there are', async () => {
-  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  const folder = await ownersCheckout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'), ['--plan'], { env: { CHARTS: 'standin' } })
   assert.equal(wrong.code, 2, wrong.stderr)
@@ -61,7 +61,7 @@ test('a misspelt CHARTS is refused before anything is asked, with the words that
 })
 
 test('a clone without its dependencies says what to do', async () => {
-  const folder = checkout(good)
+  const folder = await ownersCheckout(good)
   rmSync(join(folder, 'node_modules'))
   const wrong = await script(join(folder, 'bootstrap/02-metallb.ts'))
   assert.equal(wrong.code, 2)
@@ -78,7 +78,7 @@ test('without .env the next command is named', async () => {
 test('a bad .env is one report of all its problems, each with its line, before anything else', async () => {
   const wrong = await script(
     join(
-      checkout(
+      await ownersCheckout(
         'DOMAIN=https://lab.home.arpa/\nMETALLB_POOL=192.168.1.220-192.168.1.200\nRANCHERR=false\nGIT_REPOSITORY=https://git.home.arpa/me/homelab.git\nKUBECONFIG=.env\n',
       ),
       'bootstrap/bootstrap-all.ts',
@@ -97,7 +97,7 @@ test('a bad .env is one report of all its problems, each with its line, before a
 })
 
 test('a mistake in the YAML that an owner edits is said with its line, before the cluster is asked', async () => {
-  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  const folder = await ownersCheckout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   writeFileSync(join(folder, 'infrastructure/platform/metallb/values.yaml'), 'crds:\n\tenabled: true\n')
   writeFileSync(join(folder, 'infrastructure/charts.yaml'), 'metallb:\n  version: latest\n')
@@ -115,7 +115,7 @@ test('a mistake in the YAML that an owner edits is said with its line, before th
 
 test('a cluster that does not answer is named within seconds', async () => {
   const port = await closedPort()
-  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  const folder = await ownersCheckout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfigOf(`https://127.0.0.1:${port}`), { mode: 0o600 })
   for (const file of ['bootstrap/bootstrap-all.ts', 'scripts/doctor.ts']) {
     const wrong = await script(join(folder, file), [], { env: await withTools(), cwd: folder })
@@ -129,7 +129,7 @@ test('a cluster that does not answer is named within seconds', async () => {
 })
 
 test('a missing kubectl is named', async () => {
-  const folder = checkout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
+  const folder = await ownersCheckout(`${good}KUBECONFIG=kube\nKUBE_CONTEXT=lab\n`)
   writeFileSync(join(folder, 'kube'), kubeconfigOf('https://127.0.0.1:1'), { mode: 0o600 })
   const wrong = await script(join(folder, 'bootstrap/bootstrap-all.ts'), [], {
     env: { PATH: await pathWith('helm') },

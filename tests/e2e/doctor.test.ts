@@ -8,7 +8,7 @@ import type { Result } from '../../scripts/lib/preflight/check.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { sandboxSwitch } from '../../scripts/lib/sandbox/cluster.ts'
 import { nodeObjects } from '../../scripts/lib/sandbox/nodes.ts'
-import { checkout, Lab, sandboxFor, script, withTools } from './support.ts'
+import { Lab, ownersCheckout, sandboxFor, script, withTools } from './support.ts'
 
 const name = 'e2e-doctor'
 let lab: Lab
@@ -59,7 +59,7 @@ const ownSite = (kubeconfig: string, context: string) =>
 
 test("a cluster of the owner's is looked at with the owner's own tools", async () => {
   const { kubeconfig, context } = lab.sandbox
-  const folder = checkout(ownSite(kubeconfig, context))
+  const folder = await ownersCheckout(ownSite(kubeconfig, context))
   const env = { ...(await withTools()), XDG_CACHE_HOME: join(folder, 'cache') }
   const position = auditPosition(lab.sandbox.auditLog)
   const seen = await script(join(folder, 'scripts/doctor.ts'), [], { env, cwd: folder })
@@ -78,7 +78,7 @@ test("a cluster of the owner's is looked at with the owner's own tools", async (
 
 test('a user without rights is told which are missing, and everything else that can be said', async () => {
   const { kubeconfig, context } = lab.sandbox
-  const folder = checkout(ownSite('kube', context))
+  const folder = await ownersCheckout(ownSite('kube', context))
   const guest = readFileSync(kubeconfig, 'utf8')
     .replace('as: homelab-owner', 'as: guest')
     .replace('system:masters', 'guests')

@@ -1,16 +1,16 @@
 // What the end-to-end tests share: a sandbox, and the real scripts as processes.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parse as parseEnv } from 'dotenv'
 import { Cluster } from '../../scripts/lib/cluster.ts'
-import { readSite, siteChanges, siteFile, withSiteChanges } from '../../scripts/lib/gitops/site-file.ts'
+import { siteWrite } from '../../scripts/lib/configure/site-file.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp, type UpOptions } from '../../scripts/lib/sandbox/cluster.ts'
 import { parseNodes } from '../../scripts/lib/sandbox/nodes.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { examine } from '../../scripts/lib/site/examine.ts'
 import type { Verdict } from '../../scripts/lib/verdict.ts'
 
 export interface Ended {
@@ -82,23 +82,27 @@ export function script(
   })
 }
 
-/** A copy of the checkout, so that a test can have a .env of its own. */
-export function checkout(env?: string): string {
+/** A copy of the checkout, for tests that write into one. */
+export function checkout(): string {
   const folder = mkdtempSync(join(tmpdir(), 'homelab-checkout-'))
   for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  if (env === undefined) return folder
-  writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
-  // As make configure leaves it: what a run finds wrong is then what the test has made wrong.
-  const { DOMAIN: domain, GIT_REPOSITORY: repository, GIT_REVISION: revision = 'main' } = parseEnv(env)
-  if (domain && repository) {
-    const file = join(folder, siteFile('prod'))
-    const text = readFileSync(file, 'utf8')
-    const changes = siteChanges(readSite(text, file), { environment: 'prod', domain, repository, revision })
-    writeFileSync(file, withSiteChanges(text, file, changes))
-  }
   return folder
+}
+
+/** One with this .env, as `make configure` leaves it: what a run finds wrong then, the test has made wrong. */
+export async function ownersCheckout(env: string): Promise<string> {
+  const folder = checkout()
+  writeFileSync(join(folder, '.env'), env, { mode: 0o600 })
+  await writeSiteFile(folder)
+  return folder
+}
+
+/** The site file says what the .env in the folder says. */
+export async function writeSiteFile(folder: string): Promise<void> {
+  const site = siteWrite(await examine({ root: folder, processEnv: {} }), folder)
+  if (site) writeFileSync(site.path, site.text)
 }
 
 /** The sandbox's kubectl and helm on PATH, as an owner would have them. */

@@ -56,7 +56,8 @@ const services = api.mirror<Service>('/api/v1/services', changed, signal)
 const claims = api.mirror<Claim>('/api/v1/persistentvolumeclaims', changed, signal)
 const volumes = api.mirror<Volume>('/api/v1/persistentvolumes', changed, signal)
 const ingresses = api.mirror<Ingress>('/apis/networking.k8s.io/v1/ingresses', changed, signal)
-const published = new Set<string>()
+/** Ingress → the version and the address of the last attempt. */
+const published = new Map<string, string>()
 
 const volumeDir = (uid: string) => join(dir, 'volumes', `pvc-${uid}`)
 const supervisor = new Supervisor({
@@ -115,16 +116,16 @@ function publishIngresses(): void {
   const pod = traefikPod(pods.values())
   const due = ingressesDue(pod, services.values(), ingresses.values())
   for (const ingress of due?.ingresses ?? []) {
-    const once = `${ingress.metadata.uid} ${due?.ip}`
-    if (!pod || !due || published.has(once)) continue
-    published.add(once)
+    const { uid = '', resourceVersion, name } = ingress.metadata
+    const attempt = `${resourceVersion} ${due?.ip}`
+    if (!pod || !due || published.get(uid) === attempt) continue
+    published.set(uid, attempt)
     void publish(api, pod, due.ip, ingress).then(
+      // Conflict: somebody was faster, and the mirror brings the new version.
       status => {
-        if (status === 409)
-          published.delete(once) // somebody was faster; the mirror has the new one by the next look
-        else if (status !== 200) log(`ingress ${ingress.metadata.name}: status not written (${status})`)
+        if (status !== 200 && status !== 409) log(`ingress ${name}: status not written (${status})`)
       },
-      (error: Error) => log(`ingress ${ingress.metadata.name}: ${error.message}`),
+      (error: Error) => log(`ingress ${name}: ${error.message}`),
     )
   }
 }

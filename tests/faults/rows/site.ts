@@ -9,7 +9,7 @@ import { parse } from 'yaml'
 import { pins } from '../../../scripts/lib/charts.ts'
 import { root } from '../../../scripts/lib/root.ts'
 import { programsRoot } from '../../../scripts/lib/sandbox/paths.ts'
-import { checkout, type Ended, script, withTools } from '../../e2e/support.ts'
+import { type Ended, ownersCheckout, script, withTools } from '../../e2e/support.ts'
 import { Fails, type Row } from '../row.ts'
 import type { Trial } from '../trial.ts'
 
@@ -24,7 +24,7 @@ interface Owner {
 async function ownerOf(trial: Trial, lines = ''): Promise<Owner> {
   const { kubeconfig, context } = trial.sandbox
   const site = readFileSync(join(root, 'infrastructure/sandbox/site.env'), 'utf8')
-  const folder = checkout(`${site}\nKUBECONFIG=kube\nKUBE_CONTEXT=${context}\n${lines}`)
+  const folder = await ownersCheckout(`${site}\nKUBECONFIG=kube\nKUBE_CONTEXT=${context}\n${lines}`)
   const kube = join(folder, 'kube')
   writeFileSync(kube, readFileSync(kubeconfig, 'utf8'), { mode: 0o600 })
   const tools = await withTools()
@@ -288,11 +288,15 @@ export const site: readonly Row[] = [
             rmSync(join(cache, `filler-${n}`), { force: true })
             size = Math.floor(size / 4)
           }
+        const position = trial.auditPosition()
         const ended = await owner.run('bootstrap/bootstrap-all.ts', ['--json'], {
           XDG_CACHE_HOME: cache,
           CHARTS: 'stand-in',
         })
         trial.fired('a tmpfs of 256 KiB was full')
+        // A lock of which this machine would not know whose it is, were the run killed now.
+        const locks = trial.writesSince(position).filter(({ object }) => /leases/.test(object))
+        trial.expect(locks.length === 0, 'it took the lock before it had written down that it does')
         trial.refused(ended, 1, /no (space|room).*cache/is)
       } finally {
         execFileSync('umount', [cache])
