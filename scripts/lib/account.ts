@@ -6,6 +6,7 @@ import { paint, print, seconds } from './output.ts'
 import { redact } from './redact.ts'
 import type { Run } from './run.ts'
 import { pasteable } from './site/choose.ts'
+import { withPage } from './troubleshooting.ts'
 import { countVerdicts, type Verdict } from './verdict.ts'
 
 /** What a run came to: the last event of `--json`. */
@@ -61,8 +62,13 @@ function codeOf(failures: readonly Error[]): number {
 export function problemOf(error: Error, run: Run): Problem {
   if (!(error instanceof HomelabError))
     return { what: error.stack ?? error.message, why: 'this is a mistake in the scripts, not in your set-up' }
-  const { what, why, fix } = error
-  return { what, ...(why ? { why } : {}), ...(fix ? { fix: pasteable(fix, run.site) } : {}) }
+  const { what, why, fix, link } = withPage(error)
+  return {
+    what,
+    ...(why ? { why } : {}),
+    ...(fix ? { fix: pasteable(fix, run.site) } : {}),
+    ...(link ? { link } : {}),
+  }
 }
 
 function printAccount({ code, plan, changes, milliseconds, verdicts, standIns, imitations, problems }: Summary): void {

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { exit, fromSystem, HomelabError, type Problem } from './errors.ts'
 import { paint, print } from './output.ts'
+import { withPage } from './troubleshooting.ts'
 
 // Every script begins here, so an old Node is said before anything that it cannot do.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -91,7 +92,7 @@ export function report(thrown: unknown, debug = false, json = false): number {
     )
     return exit.failed
   }
-  if (json) print(JSON.stringify({ event: 'error', code: error.code, problems: [problem(error), ...error.others] }))
+  if (json) print(JSON.stringify({ event: 'error', code: error.code, problems: [error, ...error.others].map(problem) }))
   else {
     for (const one of [error, ...error.others]) print(describe(one), process.stderr)
     if (error.others.length) print(`\n${error.others.length + 1} problems, nothing was written.`, process.stderr)
@@ -100,8 +101,9 @@ export function report(thrown: unknown, debug = false, json = false): number {
   return error.code
 }
 
-/** An error as people read it: what, why, fix. */
-export function describe({ what, why, fix, link }: Problem): string {
+/** An error as people read it: what, why, fix, and where more is written. */
+export function describe(found: Problem): string {
+  const { what, why, fix, link } = withPage(found)
   const lines = [`${paint('red', '✗', process.stderr)} ${what}`]
   if (why) lines.push(`  ${paint('dim', 'why', process.stderr)}  ${why}`)
   if (fix) lines.push(`  ${paint('dim', 'fix', process.stderr)}  ${fix}`)
@@ -109,6 +111,7 @@ export function describe({ what, why, fix, link }: Problem): string {
   return lines.join('\n')
 }
 
-function problem({ what, why, fix, link }: Problem): Problem {
+function problem(found: Problem): Problem {
+  const { what, why, fix, link } = withPage(found)
   return { what, ...(why ? { why } : {}), ...(fix ? { fix } : {}), ...(link ? { link } : {}) }
 }

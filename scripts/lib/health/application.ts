@@ -100,7 +100,7 @@ const causes: readonly (readonly [RegExp, string, string?])[] = [
   [
     /authentication required|could not read Username|invalid username or password|permission denied \(publickey\)/i,
     'the Git server refuses the credentials',
-    'set GIT_TOKEN or GIT_SSH_KEY in .env, then: ./bootstrap/07-argocd.ts',
+    'set GIT_TOKEN or GIT_SSH_KEY_FILE in .env, then: ./bootstrap/07-argocd.ts',
   ],
   [
     /repository not found|Repository .* not found|does not appear to be a git repository|repository '[^']*' does not exist/i,

@@ -2,6 +2,7 @@
 import { paint, print, seconds, wrap } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
+import { withPage } from '../troubleshooting.ts'
 import { type Examined, groupOf, groups, type Result } from './check.ts'
 
 const marks = {
@@ -70,7 +71,7 @@ function linesOf(title: string, result: Result, site: Site): string[] {
   const [first = '', ...rest] = wrap(text, 80 - margin)
   const lines = [`${head}${shade(first)}`.trimEnd(), ...rest.map(line => `${' '.repeat(margin)}${shade(line)}`)]
   if (result.state !== 'problem' && result.state !== 'warning') return lines
-  const { why, fix, link } = result
+  const { why, fix, link } = withPage(result)
   if (why) lines.push(...wrap(why, 80 - 7).map((line, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${line}`))
   // Commands stay whole, so that they can be pasted.
   if (fix) lines.push(`  ${paint('dim', 'fix')}  ${pasteable(fix, site)}`)

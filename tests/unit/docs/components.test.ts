@@ -1,0 +1,58 @@
+// Each component of the platform and each application has a page, and all pages have the same shape.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+import { root } from '../../../scripts/lib/root.ts'
+import { linesOf, pages } from './pages.ts'
+
+const folder = 'infrastructure/docs/components'
+const shape = ['Values', 'Reach it', 'Check', 'Upgrade', 'What breaks']
+
+/** An application that another one's page tells about: it comes from the same file. */
+const partOf: Readonly<Record<string, string>> = { sealed: 'sealed-secrets' }
+
+const steps = readdirSync(join(root, 'bootstrap')).flatMap(file => /^\d\d-(.+)\.ts$/.exec(file)?.[1] ?? [])
+const applications = readdirSync(join(root, 'gitops/applications'))
+  .filter(file => file !== 'kustomization.yaml')
+  .flatMap(file => parseAllDocuments(readFileSync(join(root, 'gitops/applications', file), 'utf8')))
+  .map(document => document.toJS() as { kind: string; metadata: { name: string } })
+  .filter(({ kind }) => kind === 'Application')
+  .map(({ metadata: { name } }) => partOf[name] ?? name)
+
+const pageOf = (name: string) => pages.get(`${folder}/${name}.md`) ?? ''
+const names = [...new Set([...steps, ...applications])]
+
+test('each component and each application has a page, and no page is of something that is gone', () => {
+  assert.ok(steps.length === 7 && applications.length > 8, `${names}`)
+  const written = [...pages.keys()].flatMap(path =>
+    path.startsWith(`${folder}/`) ? path.slice(folder.length + 1, -3) : [],
+  )
+  assert.deepEqual(written.sort(), names.sort(), `one page a component in ${folder}, with ${shape.join(', ')}`)
+})
+
+test('all have the same headings, and say something below each', () => {
+  for (const name of names) {
+    const lines = linesOf(pageOf(name))
+    assert.match(pageOf(name), /^# .+\n\n\S/, `${name}: a title, and what it is here for`)
+    assert.deepEqual(
+      lines.flatMap(({ text }) => /^## (.+)/.exec(text)?.[1] ?? []),
+      shape,
+      name,
+    )
+    for (const heading of shape)
+      assert.match(pageOf(name), new RegExp(`^## ${heading}\n\n\\S`, 'm'), `${name}: ${heading}`)
+  }
+})
+
+test('what to check and how to upgrade are commands, and the index has every page', () => {
+  const index = pages.get('infrastructure/docs/README.md') ?? ''
+  for (const name of names) {
+    for (const heading of ['Check', 'Upgrade']) {
+      const part = pageOf(name).split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+      assert.match(part, /```sh\n\S/, `${name}: ${heading}`)
+    }
+    assert.ok(index.includes(`(components/${name}.md)`), `the index has ${name}`)
+  }
+})
