@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../../scripts/lib/root.ts'
 import { keys } from '../../../scripts/lib/site/schema.ts'
-import { commands, commandsOf, single, wordsOf } from './commands.ts'
+import { commands, commandsOf, declares, single, wordsOf } from './commands.ts'
 import { linesOf, pages } from './pages.ts'
 
 /** The recipe of each make target. */
@@ -21,7 +21,7 @@ const recipes = new Map(
 const everywhere = ['ENV', 'SANDBOX', 'CHARTS']
 
 /** Programs that an owner has anyway, and whose use nobody here has to show. */
-const ordinary = ['git', 'cd', 'printf', 'echo', 'npx', 'export']
+const ordinary = ['git', 'cd', 'printf', 'echo', 'npx', 'export', 'chmod']
 
 /** What is wrong with a single command; undefined when it is one that only hardware knows. */
 function flaws(command: string): string[] | undefined {
@@ -48,13 +48,6 @@ function flaws(command: string): string[] | undefined {
   return program === 'kubectl' || ordinary.includes(program) ? [] : undefined
 }
 
-/** Whether a script declares an option, by itself or with what all of its kind have. */
-function declares(program: string, option: string): boolean {
-  const shared = program.includes('bootstrap/') ? 'scripts/lib/step.ts' : 'scripts/lib/command.ts'
-  const declared = new RegExp(`[\\s{]'?${option}'?: \\{`)
-  return [program, shared].some(path => declared.test(readFileSync(join(root, path), 'utf8')))
-}
-
 test('every command in the pages is one that there is', () => {
   assert.ok(commands.length > 150, `${commands.length} commands`)
   const wrong = commands
@@ -66,6 +59,21 @@ test('every command in the pages is one that there is', () => {
         ),
       ),
     )
+  assert.deepEqual(wrong, [])
+})
+
+test('every make target and script that a page mentions in passing is one that there is', () => {
+  const wrong = [...pages].flatMap(([path, page]) =>
+    linesOf(page)
+      .filter(({ fence }) => fence === undefined)
+      .flatMap(({ text, number }) =>
+        [...text.matchAll(/`((?:make|\.?\/?scripts\/|\.\/bootstrap\/)[^`]*)`/g)].flatMap(([, command = '']) =>
+          /^make [^-a-z]|\/$|\/lib\b/.test(command) || command === 'make'
+            ? []
+            : (flaws(command) ?? []).map(flaw => `${path}:${number} ${flaw}`),
+        ),
+      ),
+  )
   assert.deepEqual(wrong, [])
 })
 

@@ -1,5 +1,8 @@
 // The commands in the pages: every line of a fence that is marked `sh`. One that needs a machine that no test has stands in
 // a fence of its own, below `<!-- hardware: which machine -->`.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../../../scripts/lib/root.ts'
 import { pages } from './pages.ts'
 
 export interface Command {
@@ -64,3 +67,10 @@ export function wordsOf(command: string): string[] {
 }
 
 export const commands: readonly Command[] = [...pages].flatMap(([path, page]) => commandsOf(path, page))
+
+/** Whether a script declares an option, by itself or with what all of its kind have. */
+export function declares(program: string, option: string): boolean {
+  const shared = ['scripts/lib/command.ts', ...(program.includes('bootstrap/') ? ['scripts/lib/step.ts'] : [])]
+  const declared = new RegExp(`[\\s{]'?${option}'?: \\{`)
+  return [program, ...shared].some(path => declared.test(readFileSync(join(root, path), 'utf8')))
+}

@@ -1,0 +1,175 @@
+// The commands in the pages, typed: on a sandbox with the platform and, where their programs are built, with the applications
+// by a real Argo CD. What is not typed is counted aloud; what there is to it all the same, tests/unit/docs/commands.test.ts says.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { root } from '../../scripts/lib/root.ts'
+import { builtExtra } from '../../scripts/lib/sandbox/extra-build.ts'
+import type { ExtraName } from '../../scripts/lib/sandbox/extras.ts'
+import { makeSnapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
+import { gitopsPrograms, Story } from '../../scripts/lib/sandbox/gitops/stage.ts'
+import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
+import { commands, declares, single, wordsOf } from '../unit/docs/commands.ts'
+import { checkout, Lab, sandboxFor, script } from './support.ts'
+
+const name = 'e2e-docs'
+const isBuilt = async (extra: ExtraName) => ((await builtExtra(extra)) ? [extra] : [])
+const extras = (await Promise.all([...gitopsPrograms, 'secrets' as const].map(isBuilt))).flat()
+const withApplications = gitopsPrograms.every(one => extras.includes(one))
+
+interface How {
+  /** Exit codes that are right here: 0 alone unless said. */
+  codes?: readonly number[]
+  /** What it says, where it cannot do its work here: the owner's next step. */
+  says?: RegExp
+  /** Only with the applications. */
+  applications?: true
+  /** Not typed, and why. */
+  not?: string
+}
+
+const noted: How = { codes: [0, 1] } // it looks, and what it finds is not its fault
+const asks = (says: RegExp): How => ({ codes: [2], says }) // nobody is there to answer
+
+const targets: Readonly<Record<string, How>> = {
+  status: noted,
+  doctor: {},
+  plan: {},
+  install: {},
+  'test-ingress': noted,
+  'trust-ca': {},
+  credentials: {},
+  upgrade: {},
+  uninstall: asks(/--confirm/),
+  configure: asks(/no answer for/),
+  'add-app': { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
+  promote: { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
+  proxmox: asks(/says nothing about Proxmox VE/),
+  'backup-keys': asks(/no passphrase|there is no bundle/),
+  'restore-keys': asks(/there is no bundle/),
+  seal: { ...(extras.includes('secrets') ? {} : { not: 'kubeseal is not built: make programs' }) },
+  backups: { ...noted, applications: true },
+  backup: { applications: true },
+  restore: { codes: [0, 2], says: /would|confirm/, applications: true },
+  sync: { applications: true },
+  'test-applications': { ...noted, applications: true },
+  logs: { ...noted, applications: true },
+  'test-alert': { codes: [1], says: /Alertmanager/, applications: true },
+  outdated: { not: 'it asks the publishers' },
+  rehearse: { not: 'it is a test itself' },
+  test: { not: 'it is this' },
+}
+
+let lab: Lab
+let folder: string
+let node: string
+let tools: Record<string, string>
+
+before(async () => {
+  lab = new Lab(await sandboxFor(name, { extras }))
+  const told = await lab.run('bootstrap/bootstrap-all.ts')
+  assert.equal(told.code, 0, told.stdout + told.stderr)
+  if (withApplications) {
+    const { site } = await sandboxSite(name)
+    const story = new Story(lab.sandbox, lab.cluster, await makeSnapshot(lab.sandbox, site, () => {}), () => {})
+    await story.openProject()
+    assert.deepEqual(await story.bringUp('dev'), [])
+  }
+  node = (await lab.cluster.list('nodes'))[0]?.metadata.name ?? ''
+  folder = checkout()
+  writeFileSync(join(folder, 'login.txt'), 'token=a-token-of-no-use\n')
+  const { programs, kubeconfig, env } = lab.sandbox
+  // A home of its own: what a page writes into ~ is not the tester's. What was built stays where it is.
+  const home = { HOME: folder, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME || join(homedir(), '.cache') }
+  tools = {
+    ...env,
+    ...home,
+    PATH: `${programs.kubectl.replace(/\/kubectl$/, '')}:${process.env.PATH}`,
+    KUBECONFIG: kubeconfig,
+  }
+})
+after(async () => {
+  if (folder) rmSync(folder, { recursive: true, force: true })
+  await lab?.end()
+})
+
+/** What stands for something of the owner's, as this sandbox has it. */
+function filled(text: string): string {
+  const thing = /certificate/.test(text) ? 'wildcard' : /HOST=/.test(text) ? 'traefik' : 'welcome'
+  return text
+    .replace(/=NAMESPACE\b/, '=adguard')
+    .replace(/\bNAMESPACE\b/g, 'traefik')
+    .replace(/\bNODE\b/g, node)
+    .replace(/\bNAME\b(?!=)/g, thing)
+}
+
+/** A command of make as the lines that it would run. */
+const recipe = (words: readonly string[]): string[] =>
+  execFileSync('make', ['-n', '--no-print-directory', ...words.slice(1)], { cwd: root, encoding: 'utf8' })
+    .split('\n')
+    .filter(line => /^\s*(scripts\/lib\/launch|bootstrap\/)/.test(line))
+
+/** kubectl as it is typed, but without its effect; what would follow a log or a port looks for the pods behind it. */
+function harmless(text: string): string {
+  const words = wordsOf(text)
+  const verb = words.find(word => /^[a-z-]+$/.test(word) && !['kubectl', 'argocd', 'influxdb'].includes(word)) ?? ''
+  if (['delete', 'drain', 'uncordon', 'patch'].includes(verb)) return `${text} --dry-run=server`
+  if (['logs', 'port-forward', 'exec'].includes(verb))
+    return words
+      .filter(word => !/^\d+$/.test(word))
+      .join(' ')
+      .replace(` ${verb} `, ' get ')
+  return text
+}
+
+const skipped: string[] = []
+
+/** A single command, typed. @returns what is wrong with how it ended */
+async function typed(text: string): Promise<string | undefined> {
+  const [program = '', target = ''] = wordsOf(text)
+  const how: How = program === 'make' ? (targets[target] ?? { not: '' }) : {}
+  if (how.not === '') return `nobody says how make ${target} ends here`
+  const reason =
+    how.not ??
+    (how.applications && !withApplications ? 'without the applications: make programs' : undefined) ??
+    (/velero|alloy|influxdb|loki|monitoring|sealedsecrets|welcome/.test(text) && !withApplications
+      ? 'without the applications: make programs'
+      : undefined)
+  if (reason !== undefined) {
+    skipped.push(`${text} (${reason})`)
+    return undefined
+  }
+  const words = wordsOf(filled(text)).filter(word => !/^ENV=/.test(word))
+  const lines = program === 'make' ? recipe(words) : [program === 'kubectl' ? harmless(filled(text)) : filled(text)]
+  for (const line of lines) {
+    const file = /(?:scripts|bootstrap)\/[a-z0-9-]+\.ts/.exec(line)?.[0]
+    const here = file && declares(file, 'sandbox') ? `${line} --sandbox` : line
+    const ended = await script('/bin/sh', ['-c', here], {
+      cwd: folder,
+      env: { ...tools, SANDBOX: name, ENV: undefined },
+      ...(text.includes('FROM=-') ? { stdin: 'token=a-token-of-no-use\n' } : {}),
+    })
+    const said = ended.stdout + ended.stderr
+    if (
+      !(how.codes ?? [0]).includes(ended.code) ||
+      (how.says && !how.says.test(said)) ||
+      /mistake in the scripts/.test(said)
+    )
+      return `${here}: exit code ${ended.code}\n${said.slice(-1500)}`
+  }
+  return lines.length ? undefined : `${text}: make runs nothing`
+}
+
+test('every command in the pages does what an owner expects of it', async t => {
+  const all = [...new Set(commands.filter(({ hardware }) => !hardware).flatMap(({ text }) => single(text)))]
+  const ours = all.filter(text => /^(make|kubectl|scripts\/|\.\/bootstrap)/.test(text))
+  const wrong: string[] = []
+  for (const text of ours) wrong.push(...[await typed(text)].flatMap(one => one ?? []))
+  t.diagnostic(`${ours.length - skipped.length} of ${all.length} different commands typed`)
+  for (const one of skipped) t.diagnostic(`not typed: ${one}`)
+  t.diagnostic(`not typed, the shell and git are not ours: ${all.filter(text => !ours.includes(text)).join(' · ')}`)
+  assert.deepEqual(wrong, [])
+})
