@@ -14,6 +14,7 @@ import { type Claim, claims } from './lib/proof.ts'
 import { root } from './lib/root.ts'
 import { envText, inGroups, keysOf, quoting } from './lib/site/example.ts'
 import { groups } from './lib/site/key.ts'
+import { siteKeys, variables } from './lib/site/reference.ts'
 import { about, type Key } from './lib/site/schema.ts'
 import { placeholders } from './lib/site/values.ts'
 import { isMain } from './lib/step.ts'
@@ -57,8 +58,30 @@ ${capital(groups[group].about)}
 |---|---|---|---|
 ${keysOf(group).map(rowOf).join('\n')}
 `,
-  )}`
+  )}
+## In Git: site.yaml
+
+What an environment's applications are made from: [ENVIRONMENTS.md](ENVIRONMENTS.md). Change a line, commit, push, \`make sync\`.
+The values of this repository are in [\`gitops/environments/prod/site.yaml\`](../../gitops/environments/prod/site.yaml).
+
+| key | what it is |
+|---|---|
+${table(siteKeys)}
+
+## Variables of a command
+
+Set before it, as in \`ENV=staging make status\`, or after \`make\`.
+
+| variable | what it is |
+|---|---|
+${table(variables)}
+`
 }
+
+const table = (rows: Readonly<Record<string, string>>): string =>
+  Object.entries(rows)
+    .map(([name, text]) => `| \`${name}\` | ${text} |`)
+    .join('\n')
 
 function rowOf(key: Key): string {
   const {
