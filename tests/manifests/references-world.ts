@@ -1,5 +1,6 @@
 // What rendered objects offer to be referred to.
 import { at, type K8sObject, listAt, mapAt, textAt } from '../../scripts/lib/k8s.ts'
+import { podLabels } from '../../scripts/lib/policies/world.ts'
 import { certificateKeys } from './generated.ts'
 
 /** `Kind namespace/name` */
@@ -27,7 +28,7 @@ export class World {
         this.#keys.set(`Secret ${namespace}/${textAt(object.spec, 'secretName')}`, certificateKeys)
       const template = at(object.spec, 'template')
       if (at(template, 'spec', 'containers') !== undefined)
-        for (const labels of podLabels(object))
+        for (const labels of podLabels(object, mapAt(template, 'metadata', 'labels')))
           this.pods.push({ namespace, labels, ports: portsOf(at(template, 'spec')) })
     }
   }
@@ -46,18 +47,6 @@ export class World {
     if (!keys) return [`no ${kind} ${namespace}/${name}`]
     return key !== undefined && !keys.includes(key) ? [`${kind} ${namespace}/${name} has no key ${key}`] : []
   }
-}
-
-/** A StatefulSet's pods are labelled one by one, and Services may select one of them. */
-function podLabels(object: K8sObject): Record<string, string>[] {
-  const labels = mapAt(object.spec, 'template', 'metadata', 'labels')
-  if (object.kind !== 'StatefulSet') return [labels]
-  const replicas = Number(at(object.spec, 'replicas') ?? 1)
-  return Array.from({ length: replicas }, (_, i) => ({
-    ...labels,
-    'statefulset.kubernetes.io/pod-name': `${object.metadata.name}-${i}`,
-    'apps.kubernetes.io/pod-index': String(i),
-  }))
 }
 
 /** `name/protocol` and `number/protocol` of each port. */

@@ -28,10 +28,6 @@ function check(object: K8sObject, world: World): string[] {
       return matches(world, namespace, mapAt(spec, 'selector', 'matchLabels')).length
         ? []
         : ['its selector finds no pod']
-    case 'NetworkPolicy':
-      return matches(world, namespace, mapAt(spec, 'podSelector', 'matchLabels')).length
-        ? []
-        : ['its selector finds no pod']
     case 'Ingress':
       return ingressProblems(object, namespace, world)
     case 'IngressRoute':

@@ -1,0 +1,182 @@
+// What must reach what is told by what runs (scripts/lib/policies/needed.ts), what may by the policies: here the two meet.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { at, type K8sObject, listAt, nameOf } from '../../scripts/lib/k8s.ts'
+import { closedBy } from '../../scripts/lib/policies/connect.ts'
+import { type Flow, outside } from '../../scripts/lib/policies/flow.ts'
+import { neededFlows } from '../../scripts/lib/policies/needed.ts'
+import { isPod, type Peer, type Protocol, peerName, readWorld, selects } from '../../scripts/lib/policies/world.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { platform } from '../../scripts/lib/status/summary.ts'
+import { changed } from './changed.ts'
+import { everything, files, folder, policiesOf } from './network.ts'
+import { applicationManifests, platformManifests } from './rendered.ts'
+
+const world = readWorld(await everything())
+const needed = neededFlows(world)
+const base = files.flatMap(policiesOf)
+const policies = [
+  ...base,
+  // An application of its own brings its policies along.
+  ...applicationManifests().filter(
+    ({ kind, metadata }) => kind === 'NetworkPolicy' && !files.includes(`${metadata.namespace}.yaml`),
+  ),
+]
+const told = ({ from, to, port, protocol, why }: Flow) =>
+  `${peerName(from)} → ${peerName(to)} ${port ?? 'any port'}/${protocol ?? 'anything'} (${why})`
+
+/** The needed flows that do not get through. */
+const cut = (some: readonly K8sObject[], flows: readonly Flow[] = needed) =>
+  flows.flatMap(flow => {
+    const sides = closedBy(flow, some, world)
+    return sides.length ? [`${told(flow)}: no ${sides.join(', no ')}`] : []
+  })
+
+test('every namespace of the platform and of its applications has a file, closed by default', () => {
+  const made = platformManifests().filter(({ kind }) => kind === 'Namespace')
+  const ours = [...platform.map(({ namespace }) => namespace), ...made.map(({ metadata }) => metadata.name)]
+  const own = ours.filter(one => existsSync(join(root, 'gitops/apps', one)))
+  assert.deepEqual(files, [...ours.filter(one => !own.includes(one))].map(one => `${one}.yaml`).sort())
+  for (const namespace of ours) {
+    const there = policies.filter(({ metadata }) => metadata.namespace === namespace)
+    const deny = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] }
+    assert.ok(
+      there.some(({ spec }) => JSON.stringify(spec) === JSON.stringify(deny)),
+      `${namespace} is open`,
+    )
+  }
+})
+
+test('each file holds policies of its namespace and nothing else, each by a name of its own', () => {
+  for (const file of files) {
+    const objects = policiesOf(file)
+    assert.deepEqual(
+      [...new Set(objects.map(one => `${one.kind} ${one.metadata.namespace}.yaml`))],
+      [`NetworkPolicy ${file}`],
+    )
+    assert.equal(new Set(objects.map(({ metadata }) => metadata.name)).size, objects.length, file)
+  }
+  for (const policy of base)
+    assert.equal(policy.metadata.labels?.['app.kubernetes.io/part-of'], 'homelab', nameOf(policy))
+})
+
+test("Argo CD has the applications' files, the steps have the platform's", () => {
+  const listed = parse(readFileSync(join(root, folder, 'kustomization.yaml'), 'utf8')).resources as string[]
+  const steps = platform.map(({ namespace }) => `base/${namespace}.yaml`)
+  assert.deepEqual(
+    [...listed, ...steps].sort(),
+    files.map(file => `base/${file}`),
+  )
+})
+
+test('each policy holds at least one pod', () => {
+  const idle = policies.filter(
+    ({ metadata, spec }) =>
+      metadata.name !== 'default-deny' &&
+      !world.pods.some(pod => pod.namespace === metadata.namespace && selects(at(spec, 'podSelector'), pod.labels)),
+  )
+  assert.deepEqual(idle.map(nameOf), [])
+})
+
+test('every flow that is needed is open', () => {
+  assert.ok(needed.length > 150, `only ${needed.length} flows were found`)
+  assert.deepEqual(cut(policies), [])
+})
+
+const ours = new Set(policies.map(({ metadata }) => metadata.namespace))
+const isOurs = (peer: Peer) => isPod(peer) && ours.has(peer.namespace)
+
+/** Whether a connection is one that a flow stands for. */
+const covers = (flow: Flow, from: Peer, to: Peer, port: number, protocol: Protocol) =>
+  (flow.from === from || (!isPod(flow.from) && !isPod(from))) &&
+  (flow.to === to || (!isPod(flow.to) && !isPod(to))) &&
+  (flow.port === undefined || flow.port === port) &&
+  (flow.protocol === undefined || flow.protocol === protocol)
+
+const isNeeded = (from: Peer, to: Peer, port: number, protocol: Protocol) =>
+  needed.some(flow => covers(flow, from, to, port, protocol))
+
+/** Whoever calls whom its owner names may also call what stands open to all; and what no policy of ours holds may anyway. */
+const roams = (pod: Peer) =>
+  isPod(pod) &&
+  (!isOurs(pod) ||
+    /^(traefik\/traefik|monitoring\/prometheus-)/.test(pod.name) ||
+    needed.some(({ from, to, port }) => from === pod && !isPod(to) && port === undefined))
+
+/** Every connection that could be made: each pod's ports, and outside each port that anything names. */
+function* connections(): Generator<[Peer, Peer, number, Protocol]> {
+  const outer = new Set([
+    22,
+    80,
+    ...needed.map(({ port }) => port ?? 0),
+    ...world.pods.flatMap(pod => pod.ports.map(one => one.number)),
+  ])
+  for (const from of world.pods)
+    for (const port of outer) for (const protocol of ['TCP', 'UDP'] as const) yield [from, outside, port, protocol]
+  for (const to of world.pods)
+    for (const from of [outside, ...world.pods])
+      for (const { number, protocol } of to.ports) if (from !== to) yield [from, to, number, protocol]
+}
+
+/** What gets through without need. */
+function loose(some: readonly K8sObject[]): string[] {
+  return [...connections()].flatMap(([from, to, port, protocol]) => {
+    if ((!isOurs(from) && !isOurs(to)) || isNeeded(from, to, port, protocol)) return []
+    if (roams(from) && (!isOurs(to) || isNeeded(outside, to, port, protocol))) return []
+    return closedBy({ from, to, port, protocol }, some, world).length
+      ? []
+      : [`${peerName(from)} → ${peerName(to)} ${port}/${protocol}`]
+  })
+}
+
+test('everything else is shut', () => {
+  const all = [...connections()].filter(([from, to]) => isOurs(from) || isOurs(to))
+  assert.ok(all.length > 5000, `only ${all.length} connections were tried`)
+  assert.deepEqual(loose(policies), [])
+})
+
+/** Each way to close the policies a little more: without a rule, without one of its peers, without one of its ports. */
+function* narrower(): Generator<[where: string, namespace: string | undefined, some: K8sObject[]]> {
+  for (const [i, policy] of policies.entries())
+    for (const side of ['ingress', 'egress'] as const)
+      for (const [r, rule] of listAt(policy.spec, side).entries()) {
+        const where = `${nameOf(policy)}, ${side} ${r + 1}`
+        const without = (path: (string | number)[], rest: unknown[]) =>
+          policies.map((one, j) => (j === i ? changed(one, ['spec', ...path], rest) : one))
+        const but = (list: unknown[], n: number) => list.filter((_, j) => j !== n)
+        const { namespace } = policy.metadata
+        yield [where, namespace, without([side], but(listAt(policy.spec, side), r))]
+        for (const field of side === 'ingress' ? ['from', 'ports'] : ['to', 'ports']) {
+          const list = listAt(rule, field)
+          // An empty list would open it; and what may go to any TCP port has the TCP of DNS twice.
+          if (list.length < 2 || policy.metadata.name === 'to-dns') continue
+          for (const [n, entry] of list.entries())
+            yield [`${where}: ${JSON.stringify(entry)}`, namespace, without([side, r, field], but(list, n))]
+        }
+      }
+}
+
+test('each rule is there for a flow, which is named when the rule is gone', () => {
+  const all = [...narrower()]
+  assert.ok(all.length > 100, `only ${all.length} rules`)
+  const there = (peer: Peer, namespace: string | undefined) => isPod(peer) && peer.namespace === namespace
+  const idle = all
+    .filter(([, namespace, some]) => {
+      const flows = needed.filter(({ from, to }) => there(from, namespace) || there(to, namespace))
+      return cut(some, flows).length === 0
+    })
+    .map(([where]) => where)
+  assert.deepEqual(idle, [])
+})
+
+test('without a rule its flow is named, with the end that is shut', () => {
+  const [, , some] = [...narrower()].find(([where]) => where === 'argocd/redis-from-argocd, ingress 1') ?? []
+  assert.ok(some, 'that rule is there')
+  assert.deepEqual(
+    cut(some)[0],
+    'argocd/argocd-repo-server → argocd/argocd-redis 6379/TCP (an address in its configuration): no ingress',
+  )
+})
