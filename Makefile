@@ -14,7 +14,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
 	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \
-	credentials trust-ca proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
+	credentials trust-ca network-policies proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
 	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs
 
 help: ## this list
@@ -114,6 +114,9 @@ restore-keys: setup ### from that file into a new cluster, before make install (
 
 trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
+
+network-policies: setup ### what closing the namespaces would cut; asks, closes (PLAN=1; UNDO=1 opens again)
+	@$(RUN) scripts/network-policies.ts $(if $(PLAN),--plan) $(if $(UNDO),--undo) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 proxmox: setup ### Proxmox VE sends its figures to InfluxDB (PLAN=1 shows it first, ID=NAME)
 	@$(RUN) scripts/proxmox.ts $(if $(PLAN),--plan) $(if $(ID),--id "$(ID)")

@@ -12,8 +12,9 @@ const about = {
 const files = 'infrastructure/platform/adguard'
 
 export default step(import.meta, about, async verbs => {
-  const { site, vars, namespace, secret, apply, after, wait, verify } = verbs
+  const { site, vars, namespace, networkPolicies, secret, apply, after, wait, verify } = verbs
   await namespace('adguard', { podSecurity: 'baseline' })
+  await networkPolicies('adguard')
   const { username, password } = await secret('adguard/adguard-admin', {
     username: 'admin',
     password: secret.generated(24),

@@ -152,6 +152,27 @@ export function podRequests(podSpec: unknown): Record<string, number> {
   return add(needed, Object.fromEntries(overhead), sum)
 }
 
+/** A label selector's verdict; an empty one takes everything. */
+export function selects(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
+  return (
+    Object.entries(mapAt(selector, 'matchLabels')).every(([key, value]) => labels[key] === value) &&
+    listAt(selector, 'matchExpressions').every(expression => {
+      const label = labels[textAt(expression, 'key') ?? '']
+      const among = label !== undefined && listAt(expression, 'values').includes(label)
+      switch (textAt(expression, 'operator')) {
+        case 'In':
+          return among
+        case 'NotIn':
+          return !among
+        case 'Exists':
+          return label !== undefined
+        default:
+          return label === undefined
+      }
+    })
+  )
+}
+
 /** A moment as part of a name: `20260512-093000`. @param at milliseconds since 1970 */
 export function stampOf(at: number): string {
   return new Date(at).toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-')

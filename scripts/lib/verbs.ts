@@ -5,6 +5,7 @@ import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
 import { inputsOf, isHalfWritten } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
+import { applyPolicies, policiesOf } from './policies/own.ts'
 import type { Run } from './run.ts'
 import { generatePassword, hashPassword, Secret } from './secrets.ts'
 import type { Site } from './site/site.ts'
@@ -24,6 +25,8 @@ export interface Verbs {
   plan: boolean
   /** A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/). */
   namespace(name: string, options: { podSecurity: 'privileged' | 'baseline' | 'restricted' }): Promise<void>
+  /** Who may talk to whom in a namespace, from infrastructure/security/network-policies: before its first pod is there. */
+  networkPolicies(namespace: string): Promise<void>
   /**
    * A Secret, by server-side apply from standard input. Given values are kept as given; a function's value is made
    * once and then left alone. Returns what the Secret holds.
@@ -200,6 +203,14 @@ export function createVerbs(run: Run, step: Step): Verbs {
         'pod-security.kubernetes.io/warn': podSecurity,
       }
       await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }])
+    },
+
+    async networkPolicies(namespace) {
+      if (!site.networkPolicies) return
+      doing(`network policies of ${namespace}`)
+      const { wanted, gone, inUse } = await policiesOf(cluster, namespace)
+      if (inUse) return did(`nothing closed: ${namespace} is in use. make network-policies shows what that would cut`)
+      for (const told of await applyPolicies(cluster, wanted, gone, plan)) did(told)
     },
 
     async apply(file, vars = {}) {

@@ -12,6 +12,7 @@ import { outside, type Seen } from '../../scripts/lib/outside/outside.ts'
 import { type ClaimId, claims, sentence } from '../../scripts/lib/proof.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { formatAddress, parseRange } from '../../scripts/lib/site/network.ts'
+import { Watch } from './flows.ts'
 import { domain, manifests, Owner, type Told } from './owner.ts'
 import { findTarget, type Target } from './target.ts'
 
@@ -25,7 +26,11 @@ function story(target: Target, owner: Owner): void {
   const [traefik, ...adguard] = addresses(target.pool)
   const shown = new Set<ClaimId>()
 
+  // Two of its own, so that neither holds up the other.
+  const watched = target.connections ? new Watch(new Cluster(target), target.connections) : undefined
+
   after(async () => {
+    watched?.end()
     await cluster.close()
     owner.end()
     target.end()
@@ -168,21 +173,74 @@ function story(target: Target, owner: Owner): void {
     assert.equal(pods.length >= 14, true, pods.map(nameOf).join(', '))
   })
 
+  /** What a pod of another namespace says that runs this command to its end. */
+  const pod = async (name: string, command: string) => {
+    const objects = readManifest(join(manifests, 'pods.yaml'), { name, command })
+    await cluster.apply(objects, { manager: 'kubectl' })
+    await eventually(`pod ${name} ends`, 60, async () => {
+      const phase = textAt((await cluster.find(`pod/suite/${name}`))?.status, 'phase')
+      return phase === 'Succeeded' ? undefined : phase
+    })
+    const said = await owner.kubectl(['logs', '-n', 'suite', name])
+    await owner.kubectl(['delete', 'pod', '-n', 'suite', name, '--wait'])
+    return said.trim()
+  }
+
   show('volume', async () => {
     const token = `written ${Date.now()}`
-    const pod = async (name: string, command: string) => {
-      const objects = readManifest(join(manifests, 'pods.yaml'), { name, command })
-      await cluster.apply(objects, { manager: 'kubectl' })
-      await eventually(`pod ${name} ends`, 60, async () => {
-        const phase = textAt((await cluster.find(`pod/suite/${name}`))?.status, 'phase')
-        return phase === 'Succeeded' ? undefined : phase
-      })
-      const said = await owner.kubectl(['logs', '-n', 'suite', name])
-      await owner.kubectl(['delete', 'pod', '-n', 'suite', name, '--wait'])
-      return said.trim()
-    }
     await pod('writer', `echo ${token} > /data/token`)
     assert.equal(await pod('reader', 'cat /data/token'), token)
+  })
+
+  show('closed', async () => {
+    const pods = await cluster.list('pods')
+    const address = (namespace: string, name: string) =>
+      textAt(
+        pods.find(
+          ({ metadata }) => metadata.namespace === namespace && metadata.labels?.['app.kubernetes.io/name'] === name,
+        )?.status,
+        'podIP',
+      ) ?? ''
+    const door = `${address('traefik', 'traefik')}:8000`
+    const inner = [
+      `${address('argocd', 'argocd-redis')}:6379`,
+      `${address('argocd', 'argocd-repo-server')}:8081`,
+      `${address('argocd', 'argocd-server')}:8080`,
+      `${address('adguard', 'adguard')}:3000`,
+      `${address('welcome', 'welcome')}:8080`,
+    ]
+    const refused = /can't connect|timed out/
+    /** Which of them a stranger cannot connect to; what they answer does not count. */
+    const shut = async () => {
+      const each = `for t in ${[door, ...inner].join(' ')}; do echo $t $(wget -T 3 -O /dev/null http://$t/ 2>&1 | tail -n 1); done`
+      const said = (await pod('stranger', each)).split('\n')
+      assert.equal(said.length, inner.length + 1, said.join('\n'))
+      return said.filter(text => refused.test(text)).map(text => text.split(' ')[0])
+    }
+    const policies = (...args: string[]) => run('scripts/network-policies.ts', [...args, '--confirm', target.context])
+    assert.deepEqual(await shut(), inner)
+
+    // The way out is held too: the door is open to everybody, and the welcome page may still not go there.
+    const inside = ['exec', '-n', 'welcome', 'deployment/welcome', '--', 'busybox']
+    await assert.rejects(owner.kubectl([...inside, 'wget', '-T', '3', '-O', '-', `http://${door}/`]), refused)
+    assert.match(await owner.kubectl([...inside, 'nslookup', 'argocd-server.argocd.svc.cluster.local']), /Name:/)
+
+    await policies('--undo')
+    await eventually('one command opens the platform', 60, async () => {
+      const still = await shut()
+      // The page has its own from Git.
+      return still.join() === inner.slice(-1).join() ? undefined : still.join()
+    })
+    const left = (await cluster.list('networkpolicies.networking.k8s.io')).filter(
+      one => one.metadata.namespace !== 'welcome',
+    )
+    assert.deepEqual(left.map(nameOf), [], 'Argo CD does not put them back')
+    await policies()
+    await eventually('and one closes it', 60, async () => {
+      const now = await shut()
+      return now.join() === inner.join() ? undefined : now.join()
+    })
+    await serves()
   })
 
   show('reissue', async () => {
@@ -293,6 +351,17 @@ function story(target: Target, owner: Owner): void {
     const status = await run('scripts/status.ts')
     assert.equal((JSON.parse(status.stdout) as { well: boolean }).well, true, status.stdout)
   })
+
+  const flows = async () => {
+    const node = textAt((await cluster.list('nodes'))[0], 'status', 'addresses', '0', 'address') ?? ''
+    await watched?.look()
+    // The node itself, and its end of the pods' own network.
+    const { seen = 0, unexpected = [] } = (await watched?.unexpected(one => one === node || one === '10.78.0.1')) ?? {}
+    console.log(`# ${seen} connections of the lab's namespaces were seen`)
+    assert.ok(seen > 50, `only ${seen} connections were seen`)
+    assert.deepEqual(unexpected, [])
+  }
+  if (watched) show('flows', flows)
 
   show('broken', async () => {
     const adguard = 'infrastructure/platform/adguard/statefulset.yaml'

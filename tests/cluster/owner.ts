@@ -36,10 +36,13 @@ export class Owner {
     }
     const lines = Object.entries(env).map(([key, value]) => `${key}=${value}\n`)
     writeFileSync(join(this.folder, '.env'), lines.join(''), { mode: 0o600 })
-    // The node lab has no internet: of the applications, only the one that lies in this repository.
+    // The node lab has no internet: of the applications, only those that lie in this repository.
     if (target.kind === 'node')
       this.edit('gitops/applications/kustomization.yaml', text =>
-        text.replace(/^resources:\n(?: .*\n)+/m, 'resources: [welcome.yaml] # the only one that needs no chart\n'),
+        text.replace(
+          /^resources:\n(?: .*\n)+/m,
+          'resources: [network-policies.yaml, welcome.yaml] # they need no chart\n',
+        ),
       )
     this.git(this.folder, 'init', '-q', '-b', 'main')
   }

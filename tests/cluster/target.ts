@@ -1,8 +1,9 @@
 // The cluster that the suite takes: the one that CLUSTER names, else a node of its own from the lab beside the checkout.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { root } from '../../scripts/lib/root.ts'
 
 export interface Target {
@@ -14,6 +15,8 @@ export interface Target {
   arp: boolean
   /** Where the API server writes down every request, if we may read it, and who is us in there. */
   audit?: { log: string; user: string }
+  /** The node's table of connections, if it can be read. */
+  connections?: () => Promise<string>
   /** The directory of kubectl and helm, before everything else on PATH. */
   bin?: string
   charts: 'real' | 'auto'
@@ -92,6 +95,8 @@ function startLab(): Target {
     pool: '10.77.0.200-10.77.0.250',
     arp: true,
     audit: { log: join(labFiles, 'run/audit.log'), user: 'lab-admin' },
+    connections: async () =>
+      (await promisify(execFile)(join(lab, 'sh.sh'), ['cat', '/proc/net/nf_conntrack'], { maxBuffer: 2 ** 26 })).stdout,
     bin: join(labFiles, 'bin'),
     charts: 'auto',
     end: () => run('down.sh'),

@@ -42,7 +42,7 @@ export class Place {
   #before = ''
 
   constructor() {
-    for (const part of ['infrastructure/platform', 'infrastructure/charts.yaml', 'gitops'])
+    for (const part of ['infrastructure/platform', 'infrastructure/security', 'infrastructure/charts.yaml', 'gitops'])
       cpSync(join(repository, part), join(this.lab.root, part), { recursive: true })
     mkdirSync(join(this.lab.top, 'tmp'))
     process.env.TMPDIR = join(this.lab.top, 'tmp') // of the worker alone

@@ -1,15 +1,17 @@
 // What must reach what is told by what runs (scripts/lib/policies/needed.ts), what may by the policies: here the two meet.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { at, type K8sObject, listAt, nameOf } from '../../scripts/lib/k8s.ts'
+import { at, type K8sObject, listAt, nameOf, selects } from '../../scripts/lib/k8s.ts'
 import { closedBy } from '../../scripts/lib/policies/connect.ts'
 import { type Flow, outside } from '../../scripts/lib/policies/flow.ts'
 import { neededFlows } from '../../scripts/lib/policies/needed.ts'
-import { isPod, type Peer, type Protocol, peerName, readWorld, selects } from '../../scripts/lib/policies/world.ts'
+import { isPod, type Peer, type Protocol, peerName, readWorld } from '../../scripts/lib/policies/world.ts'
 import { root } from '../../scripts/lib/root.ts'
+import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { platform } from '../../scripts/lib/status/summary.ts'
 import { changed } from './changed.ts'
 import { everything, files, folder, policiesOf } from './network.ts'
@@ -131,6 +133,41 @@ function loose(some: readonly K8sObject[]): string[] {
       : [`${peerName(from)} → ${peerName(to)} ${port}/${protocol}`]
   })
 }
+
+/** One end of a connection, in Cyclonus' words. */
+const asCyclonus = (peer: Peer) =>
+  isPod(peer)
+    ? {
+        IP: '10.42.0.1',
+        Internal: {
+          Namespace: peer.namespace,
+          NamespaceLabels: world.namespaces.get(peer.namespace),
+          PodLabels: peer.labels,
+        },
+      }
+    : { IP: '192.0.2.1' }
+
+test('Cyclonus reads the policies as this does', { skip: await notBuilt('network') }, async () => {
+  const all = [...connections()]
+  const traffic = all.map(([from, to, port, protocol]) => ({
+    ...{ Source: asCyclonus(from), Destination: asCyclonus(to), ResolvedPort: port, Protocol: protocol },
+  }))
+  const program = join((await builtExtra('network'))?.dir ?? '', 'connect')
+  const input = JSON.stringify({ Policies: policies, Traffic: traffic })
+  const answers = JSON.parse(execFileSync(program, { input, encoding: 'utf8', maxBuffer: 2 ** 26 })) as Record<
+    string,
+    boolean
+  >[]
+  assert.equal(answers.length, all.length)
+  const otherwise = all.filter(([from, to, port, protocol], i) => {
+    const closed = closedBy({ from, to, port, protocol }, policies, world)
+    return (['egress', 'ingress'] as const).some(side => answers[i]?.[side] === closed.includes(side))
+  })
+  assert.deepEqual(
+    otherwise.map(([from, to, port]) => `${peerName(from)} → ${peerName(to)} ${port}`),
+    [],
+  )
+})
 
 test('everything else is shut', () => {
   const all = [...connections()].filter(([from, to]) => isOurs(from) || isOurs(to))

@@ -64,6 +64,16 @@ const atRunTime: K8sObject[] = [
     { dns: [53, 'UDP'], 'dns-tcp': 53, metrics: 9153 },
     { dnsPolicy: 'Default' },
   ),
+  {
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { namespace: 'kube-system', name: 'kube-dns' } },
+    spec: {
+      selector: { 'k8s-app': 'kube-dns' },
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP' },
+        { name: 'dns-tcp', port: 53 },
+      ],
+    },
+  },
   // Its chart has no stand-in.
   deployment(
     'sealed-secrets/sealed-secrets-controller',

@@ -14,7 +14,7 @@ let lab: HomeLab
 let names: Record<string, unknown>
 before(async () => {
   lab = new HomeLab()
-  for (const part of ['infrastructure/platform', 'infrastructure/charts.yaml', 'gitops'])
+  for (const part of ['infrastructure/platform', 'infrastructure/security', 'infrastructure/charts.yaml', 'gitops'])
     cpSync(join(repository, part), join(lab.root, part), { recursive: true })
   lab.write(fixture('valid', 'smallest.env'))
   names = vars((await lab.load()).site as Site)

@@ -34,10 +34,12 @@ export function siteWrite({ environment, draft, git }: Examined, top = root): Si
   const before = readFileSync(path, 'utf8')
   const now = readSite(before, name)
   const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket = '', S3_REGION: region = '', METALLB_POOL: pool } = draft.values
+  const { NETWORK_POLICIES: networkPolicies } = draft.values
   const [, first = 0, second = 0] = pool ? fixedAddresses(pool, draft.values) : []
   const changes = siteChanges(now, {
     ...{ environment, domain, repository: git.repository, revision: git.revision },
     ...(endpoint === undefined ? {} : { s3: { endpoint, bucket, region } }),
+    ...(networkPolicies === undefined ? {} : { networkPolicies }),
     ...(pool ? { dnsServers: [formatAddress(first), formatAddress(second)] } : {}),
   })
   return {

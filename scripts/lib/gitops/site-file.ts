@@ -19,15 +19,25 @@ export interface SiteFacts {
   s3?: { endpoint: string; bucket: string; region: string }
   /** Once the pool is known; a file without their keys has no probes for them. */
   dnsServers?: readonly [string, string]
+  /** Whether the applications' namespaces are closed; a file without that key knows nothing of it. */
+  networkPolicies?: boolean
 }
 
+const policies = 'infrastructure/security/network-policies'
+
 /** As the keys of the file. */
-function keysOf({ s3, dnsServers, ...plain }: SiteFacts, now: ReadonlyMap<string, string>): [string, string][] {
+function keysOf(
+  { s3, dnsServers, networkPolicies, ...plain }: SiteFacts,
+  now: ReadonlyMap<string, string>,
+): [string, string][] {
   const [adguardAddress1, adguardAddress2] = (now.has('adguardAddress1') && dnsServers) || []
   return Object.entries({
     ...plain,
     ...(s3 ? { s3Endpoint: s3.endpoint, s3Bucket: s3.bucket, s3Region: s3.region } : {}),
     ...(adguardAddress1 && adguardAddress2 ? { adguardAddress1, adguardAddress2 } : {}),
+    ...(now.has('networkPolicies') && networkPolicies !== undefined
+      ? { networkPolicies: networkPolicies ? policies : `${policies}/none` }
+      : {}),
   })
 }
 

@@ -1,8 +1,8 @@
 // Whether a connection gets through a set of network policies, by the rules of networking.k8s.io/v1:
 // https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/ . Pure.
-import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
+import { at, type K8sObject, listAt, selects, textAt } from '../k8s.ts'
 import { isFlaw, parseAddress, parseRange } from '../site/network.ts'
-import { isPod, type Peer, type Pod, type Protocol, portNumber, protocolOf, selects, type World } from './world.ts'
+import { isPod, type Peer, type Pod, type Protocol, portNumber, protocolOf, type World } from './world.ts'
 
 /** One direction of talk. Without a port: any; without a protocol: any of those too (a ping has neither). */
 export interface Connection {
@@ -15,7 +15,11 @@ export interface Connection {
 type Side = 'egress' | 'ingress'
 
 /** Which sides keep it from getting through; none when it is open. */
-export function closedBy(connection: Connection, policies: readonly K8sObject[], world: World): Side[] {
+export function closedBy(
+  connection: Connection,
+  policies: readonly K8sObject[],
+  world: Pick<World, 'namespaces'>,
+): Side[] {
   const { from, to } = connection
   const sides: [Side, Peer, Peer][] = [
     ['egress', from, to],
@@ -26,7 +30,14 @@ export function closedBy(connection: Connection, policies: readonly K8sObject[],
   )
 }
 
-function open(side: Side, own: Pod, other: Peer, connection: Connection, policies: readonly K8sObject[], world: World) {
+function open(
+  side: Side,
+  own: Pod,
+  other: Peer,
+  connection: Connection,
+  policies: readonly K8sObject[],
+  world: Pick<World, 'namespaces'>,
+) {
   const selecting = policies.filter(
     ({ metadata, spec }) =>
       metadata.namespace === own.namespace &&
@@ -50,12 +61,12 @@ function directions(spec: unknown): Side[] {
   return types.map(type => (type === 'Egress' ? 'egress' : 'ingress'))
 }
 
-function peers(rule: unknown, side: Side, other: Peer, namespace: string, world: World): boolean {
+function peers(rule: unknown, side: Side, other: Peer, namespace: string, world: Pick<World, 'namespaces'>): boolean {
   const list = listAt(rule, side === 'egress' ? 'to' : 'from')
   return list.length === 0 || list.some(one => matches(one, other, namespace, world))
 }
 
-function matches(peer: unknown, other: Peer, namespace: string, world: World): boolean {
+function matches(peer: unknown, other: Peer, namespace: string, world: Pick<World, 'namespaces'>): boolean {
   const block = at(peer, 'ipBlock')
   // Of pods' addresses the specification says nothing: each network does it in its own way.
   if (block !== undefined) return !isPod(other) && within(block, other.address)

@@ -2,7 +2,7 @@
 // the addresses in configurations. What none of these tells stands in known-flows.ts. Pure.
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
 import { certificates, dns, repositories, spoken } from './addresses.ts'
-import { apiPort, apiServer, both, type Flow, outside } from './flow.ts'
+import { apiPort, apiServer, type Flow, outside } from './flow.ts'
 import { knownFlows } from './known-flows.ts'
 import { probes, scrapes } from './scrapes.ts'
 import { serviceNamed, title, to, traefik } from './services.ts'
@@ -34,13 +34,13 @@ export function neededFlows(world: World): Flow[] {
 
 /** Whoever uses the cluster's DNS: also a program that knows addresses only today may be given a name tomorrow. */
 function resolving(world: World): Flow[] {
-  const servers = world.pods.filter(
-    pod =>
-      pod.namespace === 'kube-system' && pod.ports.some(({ number, protocol }) => number === 53 && protocol === 'UDP'),
+  const servers = world.services.filter(
+    ({ metadata, spec }) =>
+      metadata.namespace === 'kube-system' && listAt(spec, 'ports').some(one => at(one, 'port') === 53),
   )
   return world.pods
     .filter(pod => !/^(None|Default)$/.test(textAt(pod.spec, 'dnsPolicy') ?? ''))
-    .flatMap(from => servers.flatMap(to => both(from, to, 53, 'names of the cluster')))
+    .flatMap(from => servers.flatMap(service => to(world, from, service, 53, 'names of the cluster')))
 }
 
 /** Whoever has a token of an account that may do something. */

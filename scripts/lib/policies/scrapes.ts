@@ -1,10 +1,10 @@
 // What Prometheus asks, and what the prober asks for it: monitors, jobs and probes name it. Pure.
 import { parseAllDocuments } from 'yaml'
-import { at, type K8sObject, listAt, mapAt, textAt } from '../k8s.ts'
+import { at, type K8sObject, listAt, mapAt, selects, textAt } from '../k8s.ts'
 import { spokenOf } from './addresses.ts'
 import { type Flow, outside } from './flow.ts'
 import { podsNamed, reach, title, to, traefik } from './services.ts'
-import { type Pod, portNumber, selects, type World } from './world.ts'
+import { type Pod, portNumber, type World } from './world.ts'
 
 /** From Prometheus to what monitors, jobs and probes name. */
 export function scrapes(world: World): Flow[] {

@@ -1,5 +1,5 @@
 // Pods, Services and namespaces as the network sees them: of everything rendered, or of a running cluster. Pure.
-import { at, type K8sObject, listAt, mapAt, textAt } from '../k8s.ts'
+import { at, type K8sObject, listAt, mapAt, selects, textAt } from '../k8s.ts'
 
 export type Protocol = 'TCP' | 'UDP'
 
@@ -11,7 +11,6 @@ export interface Pod {
   labels: Readonly<Record<string, string>>
   ports: readonly { name: string; number: number; protocol: Protocol }[]
   spec: unknown
-  annotations: Readonly<Record<string, string>>
 }
 
 /** Whatever is not a pod with an address of its own: the internet, a device of the house, a node, the API server. */
@@ -87,18 +86,17 @@ function podsOf(object: K8sObject): Pod[] {
       protocol: protocolOf(port),
     })),
   )
-  const annotations = mapAt(template, 'metadata', 'annotations')
   const name = `${namespace}/${metadata.name}`
   const labels = podLabels(object, mapAt(template, 'metadata', 'labels'))
   if (kind === 'StatefulSet')
     return labels.map((one, i) => ({
       name: labels.length > 1 ? `${name}-${i}` : name,
-      ...{ namespace, labels: one, ports, spec, annotations },
+      ...{ namespace, labels: one, ports, spec },
     }))
   // Two stand for any number: what one of them may ask of the others shows.
   const several = kind === 'DaemonSet' || Number(at(object.spec, 'replicas') ?? 1) > 1
   return [name, ...(several ? [`${name} (another)`] : [])].map(one => ({
-    ...{ name: one, namespace, labels: labels[0] ?? {}, ports, spec, annotations },
+    ...{ name: one, namespace, labels: labels[0] ?? {}, ports, spec },
   }))
 }
 
@@ -139,34 +137,10 @@ function ofOperator({ kind, metadata, spec }: K8sObject, namespace: string): Pod
       automountServiceAccountToken: at(spec, 'automountServiceAccountToken'),
       alerting: at(spec, 'alerting'),
     },
-    annotations: {},
   }
 }
 
 export const protocolOf = (port: unknown): Protocol => (textAt(port, 'protocol') === 'UDP' ? 'UDP' : 'TCP')
-
-/** Whether labels are those of a selector: an empty one takes all, a missing one none. */
-export function selects(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
-  if (selector === undefined) return false
-  const exact = Object.entries(mapAt(selector, 'matchLabels')).every(([key, value]) => labels[key] === value)
-  return (
-    exact &&
-    listAt(selector, 'matchExpressions').every(one => {
-      const value = labels[textAt(one, 'key') ?? '']
-      const values = listAt(one, 'values')
-      switch (textAt(one, 'operator')) {
-        case 'In':
-          return value !== undefined && values.includes(value)
-        case 'NotIn':
-          return value === undefined || !values.includes(value)
-        case 'Exists':
-          return value !== undefined
-        default:
-          return value === undefined
-      }
-    })
-  )
-}
 
 /** The pods behind a Service; none for one that somebody fills by hand. */
 export function podsBehind(world: World, service: K8sObject): Pod[] {

@@ -9,6 +9,7 @@ import { leftovers } from './leftovers.ts'
 import { network } from './network.ts'
 import { nodes } from './nodes.ts'
 import { owners } from './owners.ts'
+import { networkPolicies } from './policies.ts'
 import { addressPool } from './pool.ts'
 import { repository } from './repository.ts'
 import { siteFileAgrees } from './site-file.ts'
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   ...addressPool,
   ...distribution,
   ...network,
+  networkPolicies,
   ...storage,
   ...backups,
   ...owners,

@@ -1,7 +1,7 @@
 // What an earlier installation left behind, and what is dead and in the way: named, never removed.
 import { judge } from '../health/judge.ts'
 import { oneLine } from '../health/judged.ts'
-import { at, condition, type K8sObject, listAt, mapAt, textAt } from '../k8s.ts'
+import { at, condition, type K8sObject, listAt, selects, textAt } from '../k8s.ts'
 import { type Check, few, orWell, problem, type Result, unknown, warning } from './check.ts'
 import type { Facts } from './facts.ts'
 import { chosen, isOf } from './ours.ts'
@@ -51,27 +51,6 @@ function inTheWay(facts: Facts, webhook: unknown): boolean {
     chosen(facts).some(({ namespace }) => {
       const labels = facts.objects.find('Namespace', undefined, namespace)?.metadata.labels ?? {}
       return selects(at(webhook, 'namespaceSelector'), { 'kubernetes.io/metadata.name': namespace, ...labels })
-    })
-  )
-}
-
-/** A label selector's verdict; an empty one takes everything. */
-export function selects(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
-  return (
-    Object.entries(mapAt(selector, 'matchLabels')).every(([key, value]) => labels[key] === value) &&
-    listAt(selector, 'matchExpressions').every(expression => {
-      const label = labels[textAt(expression, 'key') ?? '']
-      const among = label !== undefined && listAt(expression, 'values').includes(label)
-      switch (textAt(expression, 'operator')) {
-        case 'In':
-          return among
-        case 'NotIn':
-          return !among
-        case 'Exists':
-          return label !== undefined
-        default:
-          return label === undefined
-      }
     })
   )
 }

@@ -16,7 +16,7 @@ export type SiteFileFacts = { file: string } & (
 
 /** @returns undefined where the owner has another layout (GIT_PATH) */
 export async function readSiteFile(site: Site, top = root): Promise<SiteFileFacts | undefined> {
-  const { environment, domain, s3, adguardAddresses: dnsServers } = site
+  const { environment, domain, s3, adguardAddresses: dnsServers, networkPolicies } = site
   const { repository, revision, path } = site.git
   const file = siteFile(environment)
   if (join(top, path, 'site.yaml') !== join(top, file)) return undefined
@@ -24,7 +24,7 @@ export async function readSiteFile(site: Site, top = root): Promise<SiteFileFact
   try {
     const now = readSite(readFileSync(join(top, file), 'utf8'), file)
     const status = await git(top, 'status', '--porcelain', '--', file)
-    const facts = { environment, domain, repository, revision, dnsServers, ...(s3 ? { s3 } : {}) }
+    const facts = { environment, domain, repository, revision, dnsServers, networkPolicies, ...(s3 ? { s3 } : {}) }
     const changes = siteChanges(now, facts)
     return { file, changes, uncommitted: status !== undefined }
   } catch (error) {

@@ -63,6 +63,11 @@ export const extras = {
     stamps: [`${velero}/pkg/buildinfo.Version`],
     ports: ['s3'],
   },
+  network: {
+    title: 'Cyclonus',
+    packages: { './connect': 'connect' },
+    versionOf: 'github.com/mattfenwick/cyclonus',
+  },
   operator: {
     title: "Prometheus' operator",
     packages: { 'github.com/prometheus-operator/prometheus-operator/cmd/operator': 'prometheus-operator' },

@@ -6,8 +6,10 @@ import { Cluster } from '../cluster.ts'
 import { exit, HomelabError } from '../errors.ts'
 import { textAt } from '../k8s.ts'
 import { paint, print, seconds, wrap } from '../output.ts'
+import { standing } from '../policies/own.ts'
 import { claims, sentence } from '../proof.ts'
 import { root } from '../root.ts'
+import { platform } from '../status/summary.ts'
 import type { Verdict, Worth } from '../verdict.ts'
 import { auditPosition, ownWrites } from './audit.ts'
 import { type Sandbox, sandboxDown, sandboxUp } from './cluster.ts'
@@ -60,6 +62,10 @@ export async function rehearse(options: {
     const verdicts = [
       ...first.verdicts,
       verdict(writes.length === 0 && second.code === exit.done, 'a second run writes nothing'),
+      verdict(
+        await areClosed(cluster),
+        'each namespace of the platform is closed by network policies (the API objects)',
+      ),
       verdict(await seesRenewal(cluster), 'cert-manager renews a certificate before it expires, by itself'),
     ]
     const gitops = options.fast ? undefined : await applications(sandbox, cluster, progress, say)
@@ -98,6 +104,16 @@ export async function rehearse(options: {
     await cluster.close()
     if (!options.keep) await sandboxDown('rehearsal')
   }
+}
+
+/** Whether the policies stand where the platform's pods are. What they shut is seen on a node only. */
+async function areClosed(cluster: Cluster): Promise<boolean> {
+  const [policies, namespaces] = await Promise.all([standing(cluster), cluster.list('namespaces')])
+  const closed = policies
+    .filter(({ metadata }) => metadata.name === 'default-deny')
+    .map(({ metadata }) => metadata.namespace)
+  const there = namespaces.map(({ metadata }) => metadata.name)
+  return platform.every(({ namespace }) => !there.includes(namespace) || closed.includes(namespace))
 }
 
 /** What the stage needs; other optional programs only where they are built already. */

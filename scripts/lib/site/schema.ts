@@ -169,6 +169,15 @@ export const schema = v.strictObject({
     { group: 'platform', about: 'Whether Rancher is installed: true or false', example: 'false', default: 'true' },
     read.onOff,
   ),
+  NETWORK_POLICIES: preset(
+    {
+      group: 'platform',
+      about: 'Whether namespaces are closed to each other but for what is needed: true or false',
+      example: 'false',
+      default: 'true',
+    },
+    read.onOff,
+  ),
   STORAGE_PATH: preset(
     {
       group: 'platform',

@@ -27,6 +27,8 @@ export interface Site {
   dnsUpstreams: readonly string[]
   issuer: Issuer
   rancher: boolean
+  /** Whether the steps close their namespaces. */
+  networkPolicies: boolean
   storagePath: string
   timezone: string
   /** A folder (absolute) or an address that has the charts. */
@@ -137,6 +139,7 @@ function build(
     dnsUpstreams: values.DNS_UPSTREAMS,
     issuer: issuer(values),
     rancher: values.RANCHER,
+    networkPolicies: values.NETWORK_POLICIES,
     storagePath: values.STORAGE_PATH,
     timezone: values.TIMEZONE,
     alerts: alerts(values),

@@ -27,6 +27,9 @@ export const needed = [
   ...['pool', 'values'].map(name => `infrastructure/platform/metallb/${name}.yaml`),
   ...['certificate', 'values'].map(name => `infrastructure/platform/rancher/${name}.yaml`),
   ...['dashboard', 'values'].map(name => `infrastructure/platform/traefik/${name}.yaml`),
+  ...['local-path-storage', 'metallb-system', 'adguard', 'traefik', 'cert-manager', 'cattle-system', 'argocd'].map(
+    namespace => `infrastructure/security/network-policies/base/${namespace}.yaml`,
+  ),
   'gitops/bootstrap/applications.yaml',
 ]
 const charts = ['metallb', 'traefik', 'cert-manager', 'rancher', 'argo-cd']

@@ -83,6 +83,7 @@ const site = {
   traefikAddress: '192.168.1.200',
   adguardAddresses: ['192.168.1.201', '192.168.1.202'],
   rancher: true,
+  networkPolicies: true,
   storagePath: '/opt/local-path-provisioner',
   s3: { endpoint: 'http://192.168.1.20:9000', bucket: 'homelab-backups' },
 } as unknown as Site

@@ -1,6 +1,9 @@
 // Faults of pool, networks and what a distribution brings.
 import { bare, type Fault, node, object, pod, withNodes } from '../support.ts'
 
+const apiServerOn = (port: number) =>
+  object('EndpointSlice', 'default/kubernetes', { ports: [{ name: 'https', port }] })
+
 export const faults: readonly Fault[] = [
   {
     check: 'network.pool-nodes',
@@ -167,5 +170,17 @@ export const faults: readonly Fault[] = [
       ),
     },
     says: [/^problem: .*without strict ARP/],
+  },
+  {
+    check: 'network.policies',
+    fault: 'the API server on another port',
+    change: { objects: bare(apiServerOn(16443)) },
+    says: [/^problem: .*argocd-server → the API server 16443.*policies say 6443.*s\/port: 6443\/port: 16443\//],
+  },
+  {
+    check: 'network.policies',
+    fault: 'a cache of DNS on the nodes',
+    change: { objects: bare(apiServerOn(6443), object('DaemonSet', 'kube-system/node-local-dns')) },
+    says: [/^problem: .*argocd-server → outside the cluster 53.*NodeLocal DNSCache/],
   },
 ]
