@@ -8,7 +8,7 @@ await command(
     about:
       'Shows which connections the network policies would cut, asks, and applies them: in namespaces that are in use the\n' +
       'steps do not do so by themselves. What would lock out DNS or Argo CD is refused. --undo takes ours off again.\n' +
-      'infrastructure/docs/NETWORK-POLICIES.md explains.',
+      'infrastructure/docs/components/network-policies.md explains.',
     options: {
       plan: { type: 'boolean', help: 'only show what would be cut' },
       undo: { type: 'boolean', help: 'take them off again' },

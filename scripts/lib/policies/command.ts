@@ -91,7 +91,7 @@ async function refuseLockOut({ cluster }: Run, wanted: K8sObject[], objects: rea
     what: 'these policies would lock out DNS, the API server or Argo CD: nothing was touched',
     why: out.slice(0, 6).join('; '),
     fix: 'make doctor says what to change in infrastructure/security/network-policies/base',
-    link: 'infrastructure/docs/NETWORK-POLICIES.md',
+    link: 'infrastructure/docs/components/network-policies.md',
     code: exit.usage,
   })
 }

@@ -44,7 +44,7 @@ export const networkPolicies: Check = {
         : port === 6443
           ? `git diff ${folder}; or NETWORK_POLICIES=false in ${site.file}`
           : `sed -i 's/port: 6443/port: ${port}/' ${folder}/*.yaml, commit and push; or NETWORK_POLICIES=false in ${site.file}`,
-      link: 'infrastructure/docs/NETWORK-POLICIES.md',
+      link: 'infrastructure/docs/components/network-policies.md',
     })
   },
 }
