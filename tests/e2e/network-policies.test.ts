@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { readManifest } from '../../scripts/lib/fill.ts'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
-import { folder, standing } from '../../scripts/lib/policies/own.ts'
+import { folder, readPolicies, standing } from '../../scripts/lib/policies/own.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { checkout, Lab, sandboxFor } from './support.ts'
 
@@ -63,9 +63,9 @@ test('a policy that is changed by hand or is of an earlier version is put right'
   const [one] = await standing(lab.cluster, 'traefik')
   assert.ok(one)
   await lab.cluster.delete(one)
-  await lab.cluster.apply([
-    { ...one, metadata: { ...one.metadata, name: 'of-last-year' }, spec: { podSelector: {} } } as K8sObject,
-  ])
+  const [wanted] = readPolicies('traefik')
+  assert.ok(wanted)
+  await lab.cluster.apply([{ ...wanted, metadata: { ...wanted.metadata, name: 'of-last-year' } }])
   const { events, code } = await lab.run('bootstrap/04-traefik.ts')
   assert.equal(code, 0)
   const told = events.map(({ text }) => text ?? '').join('\n')

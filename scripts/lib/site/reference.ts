@@ -20,6 +20,7 @@ export const siteKeys: Readonly<Record<string, string>> = {
   grafanaHost: 'the host of its page',
   argocdHost: 'the name that the probes ask the DNS servers for',
   traefikHost: 'the page by which the probes look at Traefik',
+  networkPolicies: '`NETWORK_POLICIES`: the folder of the policies, or its `none`',
   adguardAddress1: 'the first of `ADGUARD_IPS`',
   adguardAddress2: 'the second',
   prometheusRetention: 'how long metrics are kept; a month of availability needs 35 days',
