@@ -69,9 +69,9 @@ export class Watch {
       'labels' in end &&
       peer.namespace === end.namespace &&
       selects({ matchLabels: { ...peer.labels } }, end.labels)
-    const of = [...this.#seen.values()].filter(
-      ({ from, to }) => (ours(from) || ours(to)) && !('address' in from && node(from.address)),
-    )
+    // The suite's own pods try what should be shut.
+    const counts = (from: End) => ('address' in from ? !node(from.address) : from.namespace !== 'suite')
+    const of = [...this.#seen.values()].filter(({ from, to }) => (ours(from) || ours(to)) && counts(from))
     const listed = ({ from, to, port, protocol }: Seen) =>
       needed.some(
         flow =>
