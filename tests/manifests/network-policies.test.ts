@@ -175,7 +175,7 @@ test('everything else is shut', () => {
   assert.deepEqual(loose(policies), [])
 })
 
-/** Each way to close the policies a little more: without a rule, without one of its peers, without one of its ports. */
+/** Each way to close the policies a little more: without a rule, one of its peers, ports or names of pods. */
 function* narrower(): Generator<[where: string, namespace: string | undefined, some: K8sObject[]]> {
   for (const [i, policy] of policies.entries())
     for (const side of ['ingress', 'egress'] as const)
@@ -192,6 +192,13 @@ function* narrower(): Generator<[where: string, namespace: string | undefined, s
           if (list.length < 2 || policy.metadata.name === 'to-dns') continue
           for (const [n, entry] of list.entries())
             yield [`${where}: ${JSON.stringify(entry)}`, namespace, without([side, r, field], but(list, n))]
+        }
+        for (const path of [['podSelector'], [side, r, side === 'ingress' ? 'from' : 'to', 0, 'podSelector']]) {
+          const names = ['matchExpressions', 0, 'values']
+          if (at(policy.spec, ...path, 'matchExpressions', 0, 'operator') !== 'In') continue
+          const list = listAt(policy.spec, ...path, ...names)
+          for (const [n, entry] of list.entries())
+            yield [`${where}: ${entry}`, namespace, without([...path, ...names], but(list, n))]
         }
       }
 }
