@@ -42,6 +42,7 @@ const targets: Readonly<Record<string, How>> = {
   'test-ingress': noted,
   'trust-ca': {},
   credentials: {},
+  'network-policies': {},
   upgrade: {},
   uninstall: asks(/--confirm/),
   configure: asks(/no answer for/),
