@@ -2,7 +2,7 @@
 // 07 · Argo CD: from here on, everything else comes from Git.
 import { credentialsFile } from '../scripts/lib/backup/credentials.ts'
 import { adguardLogin, monitoringSecrets } from '../scripts/lib/monitoring/secrets.ts'
-import { mayBeSealed, sealingKey } from '../scripts/lib/sealing/keys.ts'
+import { comesFrom, mayBeSealed, sealingKey } from '../scripts/lib/sealing/keys.ts'
 import { step } from '../scripts/lib/step.ts'
 
 const about = {
@@ -27,7 +27,7 @@ export default step(import.meta, about, async verbs => {
   }
   await Promise.all([chart('argocd/argocd', `${files}/values.yaml`, { chart: 'argo-cd' }), prepare()])
   await apply(`${files}/project.yaml`)
-  if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, mayBeSealed)
+  if (site.s3) await secret('velero/velero-s3', { cloud: credentialsFile(site.s3) }, comesFrom('.env'))
   await secret('velero/velero-repo-credentials', { 'repository-password': secret.generated(32) }, mayBeSealed)
   const influx = { 'admin-password': secret.generated(32), 'admin-token': secret.generated(48) }
   await secret('influxdb/influxdb-admin', influx, mayBeSealed)

@@ -156,6 +156,25 @@ describe('secrets in Git', { skip }, () => {
     assert.doesNotMatch(stdout, /[+~] Secret velero\/velero-repo-credentials/)
   })
 
+  test('what a step writes at each run is not sealed: it would have two owners', async () => {
+    const ref = 'monitoring/alertmanager-config'
+    assert.ok(await lab.cluster.find(`secret/${ref}`), 'step 07 made it')
+    assert.match(fine(await run('scripts/seal.ts')), /- monitoring\/alertmanager-config comes from \.env.*: not sealed/)
+    const named = await run('scripts/seal.ts', ['--name', ref])
+    assert.equal(named.code, 2)
+    assert.match(named.stderr, /is not sealed\n +why .*comes from \.env[^\n]*\n +fix .*backup-keys/)
+    const given = await run('scripts/seal.ts', ['--name', ref, '--from', '-'], { stdin: 'alertmanager.yaml=mine\n' })
+    assert.equal(given.code, 2)
+    assert.ok(!readdirSync(join(home, sealedFolder)).includes('monitoring.alertmanager-config.yaml'))
+    // Sealed by an earlier version: it has to go, and that is said.
+    writeFileSync(inGit(ref), readFileSync(inGit('web/login')))
+    assert.match(
+      fine(await run('scripts/seal.ts', ['--plan'])),
+      /! .*alertmanager-config\.yaml is of no use: .*\n +git rm /,
+    )
+    rmSync(inGit(ref))
+  })
+
   test('a file for another name opens with no key: named with cause and fix, and nothing is rotated', async () => {
     const foreign = parse(readFileSync(inGit('web/login'), 'utf8')) as K8sObject
     writeFileSync(inGit('web/other'), stringify({ ...foreign, metadata: { name: 'other', namespace: 'web' } }))

@@ -118,6 +118,22 @@ for (const [name, alerts] of Object.entries(variants))
     assert.deepEqual([...new Set(reached)].sort(), wanted)
   })
 
+test('an alert that silences others, and one that is silenced, is there; a lost node silences only what names it', () => {
+  const { inhibit_rules: inhibitions } = parse(alertmanagerConfig({}, pages))
+  const matchers: string[] = inhibitions.flatMap((one: { source_matchers: string[]; target_matchers: string[] }) => [
+    ...one.source_matchers,
+    ...one.target_matchers,
+  ])
+  const named = matchers.flatMap(text => /alertname=~?"([^"]+)"/.exec(text)?.[1]?.split('|') ?? [])
+  // Those of the chart begin with Kube.
+  const gone = named.filter(
+    name => !name.startsWith('Kube') && !rules.some(({ alert = '' }) => new RegExp(`^(${name})$`).test(alert)),
+  )
+  assert.ok(named.length > 5)
+  assert.deepEqual(gone, [])
+  assert.ok(matchers.includes('alertname="NodeDown",node!=""'))
+})
+
 for (const [name, alerts] of Object.entries(variants))
   test(`amtool: the configuration with ${name} is valid`, { skip }, () => {
     writeFileSync(join(folder, 'alertmanager.yaml'), alertmanagerConfig(alerts, pages))

@@ -104,6 +104,18 @@ test('every metric and label of the rules is one that is served', {
   assert.deepEqual(flaws(ruled), [])
 })
 
+test('what is measured over a month is recorded by a rule, and a dashboard shows all of that', () => {
+  const shown = dashboards.flatMap(({ query }) => promqlFacts(query).selectors.map(({ metric }) => metric))
+  assert.deepEqual(
+    [...recorded].filter(name => name.endsWith('_30d') && !name.startsWith('lab:errors:') && !shown.includes(name)),
+    [],
+  )
+  assert.deepEqual(
+    dashboards.filter(({ query }) => query.includes('[30d]')).map(({ where }) => where),
+    [],
+  )
+})
+
 test('how many of the names were seen in a running program, and how many were not', t => {
   const used = new Set(
     [...dashboards, ...ruled].flatMap(({ query }) => promqlFacts(query).selectors.map(one => one.metric)),

@@ -106,6 +106,19 @@ test('a workload whose job is gone is named', () => {
   )
 })
 
+test('a node is called by its name, as on the dashboards, by what is asked on it', () => {
+  const monitor = monitors.find(({ metadata }) => metadata.name === 'node-exporter')
+  const made = listAt(monitor?.spec, 'endpoints', '0', 'relabelings').map(rule => [
+    textAt(rule, 'targetLabel'),
+    textAt(rule, 'sourceLabels', '0'),
+  ])
+  for (const label of ['node', 'instance'])
+    assert.ok(
+      made.some(([target, source]) => target === label && source === '__meta_kubernetes_pod_node_name'),
+      `${label} is not the node's name`,
+    )
+})
+
 test('no exemption is out of date', () => {
   const names = workloads.map(nameOf)
   assert.deepEqual(

@@ -122,17 +122,13 @@ export function alertmanagerConfig(alerts: Alerts, pages: string): string {
 /** The cause is told, what follows from it is not. */
 const inhibitions = [
   { source: 'severity="critical"', target: 'severity=~"warning|info"', equal: ['namespace', 'alertname'] },
-  // What runs on a lost node is away with it.
-  {
-    source: 'alertname="NodeDown"',
-    target: 'alertname=~"TargetDown|KubeDaemonSet.*|KubePodNotReady|KubeNode.*|KubeletDown"',
-    equal: ['node'],
-  },
+  // What runs on a lost node is away with it. A Proxmox host has no such label, and what has none is not its matter.
+  { source: 'alertname="NodeDown",node!=""', target: 'alertname=~"TargetDown|KubeNode.*|Kubelet.*"', equal: ['node'] },
   // Without DNS or the ingress no host answers, and each would be told one by one.
   { source: 'alertname=~"DnsDown|IngressDown"', target: 'alertname=~"PublishedHostDown|ErrorBudget.*"', equal: [] },
   {
     source: 'alertname="InternetDown"',
-    target: 'alertname=~"CertificateRenewalFailing|BackupStorageUnavailable"',
+    target: 'alertname=~"CertificateNotReady|BackupStorageUnavailable"',
     equal: [],
   },
 ].map(({ source, target, equal }) => ({ source_matchers: [source], target_matchers: [target], equal }))

@@ -1,12 +1,12 @@
 // The Secrets that the monitoring applications expect in their namespace: made by step 07 before Argo CD installs them.
-import { mayBeSealed } from '../sealing/keys.ts'
+import { comesFrom, mayBeSealed } from '../sealing/keys.ts'
 import type { Verbs } from '../verbs.ts'
 import { alertmanagerConfig, pagesOf } from './alertmanager.ts'
 
 /** What must be there before Prometheus, Alertmanager, Grafana and the blackbox exporter start. */
 export async function monitoringSecrets({ site, secret, read, apply, after }: Verbs): Promise<void> {
   const config = alertmanagerConfig(site.alerts, pagesOf(site.git))
-  await secret('monitoring/alertmanager-config', { 'alertmanager.yaml': config }, mayBeSealed)
+  await secret('monitoring/alertmanager-config', { 'alertmanager.yaml': config }, comesFrom('.env'))
   await secret(
     'monitoring/grafana-admin',
     { 'admin-user': 'admin', 'admin-password': secret.generated(24) },
@@ -20,7 +20,7 @@ export async function monitoringSecrets({ site, secret, read, apply, after }: Ve
       'rancher.json': targets(rancherToken ? ['rancher.cattle-system.svc:80'] : []),
       'rancher-token': rancherToken ?? '',
     },
-    mayBeSealed,
+    comesFrom('.env'),
   )
   if (site.issuer.name !== 'internal-ca') return
   await after('05-cert-manager')
@@ -37,7 +37,7 @@ export async function adguardLogin({ secret, read, after }: Verbs): Promise<void
     return `${text},${text}`
   }
   const login = { ADGUARD_USERNAMES: await twice('username'), ADGUARD_PASSWORDS: await twice('password') }
-  await secret('monitoring/adguard-exporter', login, mayBeSealed)
+  await secret('monitoring/adguard-exporter', login, comesFrom('the Secret adguard/adguard-admin'))
 }
 
 /** Prometheus' own format of a list of targets: https://prometheus.io/docs/guides/file-sd/ */

@@ -2,7 +2,7 @@
 import type { Cluster } from '../cluster.ts'
 import { createAsker } from '../configure/ask.ts'
 import { exit, HomelabError } from '../errors.ts'
-import { mapAt } from '../k8s.ts'
+import { type K8sObject, mapAt, textAt } from '../k8s.ts'
 import { paint, print, wrap } from '../output.ts'
 import { Secret } from '../secrets.ts'
 import { isYes } from '../site/confirm.ts'
@@ -29,7 +29,8 @@ export async function proxmox(site: Site, options: { id: string; plan: boolean; 
   if (!json) say(`asking the cluster for the token, and ${access.url} for its metric servers …`)
   await withCluster(site, async cluster => {
     const influx = await tokenOf(cluster)
-    const target = { host: `influxdb.${site.domain}`, port: 443, organization: 'homelab', bucket: 'proxmox' }
+    const host = publishedAs(await cluster.list('ingresses', { namespace: 'influxdb' }))
+    const target = { host, port: 443, organization: 'homelab', bucket: 'proxmox' }
     const keep = async (mark: string) => {
       const [, namespace = '', name = ''] = secretRef.split('/')
       const metadata = { name, namespace, annotations: { [annotation]: mark } }
@@ -50,6 +51,22 @@ async function tokenOf(cluster: Cluster): Promise<InfluxToken> {
     })
   const given = secret?.metadata.annotations?.[annotation]
   return { token: new Secret(Buffer.from(token, 'base64').toString()), ...(given ? { given } : {}) }
+}
+
+/**
+ * The name under which InfluxDB answers: the environment's site.yaml says it (influxdbHost), and the cluster has it once
+ * that is synced.
+ * @throws HomelabError while there is none
+ */
+export function publishedAs(ingresses: readonly K8sObject[]): string {
+  const ingress = ingresses.find(({ metadata }) => metadata.name === 'influxdb')
+  const host = textAt(ingress?.spec, 'rules', '0', 'host')
+  if (host) return host
+  throw new HomelabError({
+    what: 'InfluxDB is not published: Proxmox VE could not reach it',
+    why: 'there is no Ingress influxdb/influxdb with a host',
+    fix: 'make test-applications APP=influxdb says what its sync waits for',
+  })
 }
 
 /** The settings, with a fingerprint: the one in .env, or the one that the owner confirms now. */

@@ -16,6 +16,9 @@ export const keySecrets = { namespace: keyNamespace, labels: 'sealedsecrets.bitn
 /** On a Secret that a SealedSecret of the same name may take over. */
 export const managed = 'sealedsecrets.bitnami.com/managed'
 export const mayBeSealed = { annotations: { [managed]: 'true' } }
+/** On a Secret that a step writes from elsewhere at each run: says from where. Sealed too, it would have two owners. */
+export const origin = 'homelab/comes-from'
+export const comesFrom = (where: string) => ({ annotations: { [origin]: where } })
 
 export interface SealingKey {
   /** Of its Secret. */

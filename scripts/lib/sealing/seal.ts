@@ -8,15 +8,19 @@ import { paint, print } from '../output.ts'
 import { requireRight } from '../site/right-cluster.ts'
 import { certificateFile, fileFor, readCertificate, sealedFiles, sealedText, writeWhole } from './files.ts'
 import { open } from './format.ts'
-import { keyNamespace, managed, privateKey, readKeys, type SealingKey } from './keys.ts'
+import { keyNamespace, managed, origin, privateKey, readKeys, type SealingKey } from './keys.ts'
 import { findKubeseal, seal, usable } from './kubeseal.ts'
 import { type Lab, withLab } from './lab.ts'
 import { sameSecret, sealable, secretFrom, unsealed } from './secret.ts'
 
 interface Outcome {
+  secret: string
   file: string
-  result: 'new' | 'changed' | 'unchanged' | 'differs'
+  /** The last two: a step writes it at each run, so it is not sealed, and a file of it has to go. */
+  result: 'new' | 'changed' | 'unchanged' | 'differs' | 'not sealed' | 'twice'
   keys: string[]
+  /** Of those two: from where. */
+  from?: string
 }
 
 export function sealCommand(values: Values): Promise<number> {
@@ -56,19 +60,25 @@ async function sealAll(lab: Lab, options: { name?: string; from?: string; plan: 
     })
   const given = from === undefined ? undefined : secretFrom(readFileSync(from === '-' ? 0 : from, 'utf8'), name ?? '')
   const keys = await keysOf(lab, given !== undefined)
+  if (name !== undefined && keys.length) refuseWritten(await lab.cluster.find(`secret/${name}`), site)
   const kubeseal = await findKubeseal(site)
   const certificate = keepCertificate(site, keys, plan)
-  const wanted = given ? [given] : await fromCluster(lab, name)
+  const found = given ? [given] : await fromCluster(lab, name)
   const files = sealedFiles(site)
   const outcomes: Outcome[] = []
-  for (const secret of wanted) {
+  for (const secret of found) {
     const file = fileFor(site, nameOf(secret))
     const before = files.find(one => one.file === file)
+    const from = secret.metadata.annotations?.[origin]
+    if (from !== undefined) {
+      outcomes.push({ secret: nameOf(secret), file, result: before ? 'twice' : 'not sealed', keys: [], from })
+      continue
+    }
     const opened = before && open(before.sealed, keys.map(privateKey))
     const same = before && opened && 'data' in opened && sameSecret(unsealed(before.sealed, opened.data), secret)
     // Without a name nothing is overwritten: once sealed, Git says what a Secret is, not the cluster.
     const result = same ? 'unchanged' : !before ? 'new' : name === undefined ? 'differs' : 'changed'
-    outcomes.push({ file, result, keys: Object.keys(mapAt(secret, 'data')).sort() })
+    outcomes.push({ secret: nameOf(secret), file, result, keys: Object.keys(mapAt(secret, 'data')).sort() })
     if (plan || result === 'unchanged' || result === 'differs') continue
     writeWhole(file, sealedText(await seal(kubeseal, secret, certificate)))
   }
@@ -117,12 +127,33 @@ async function fromCluster({ cluster }: Lab, name: string | undefined): Promise<
     })
   }
   const all = await cluster.list('secrets', { labels: 'app.kubernetes.io/managed-by=homelab' })
-  return all.filter(({ metadata }) => metadata.annotations?.[managed] === 'true').map(sealable)
+  return all.flatMap(one => {
+    const { [managed]: may, [origin]: from } = one.metadata.annotations ?? {}
+    return from === undefined ? (may === 'true' ? [sealable(one)] : []) : [one]
+  })
 }
 
-const marks = { new: '+', changed: '~', unchanged: '=', differs: '!' } as const
+/** @throws HomelabError (exit 2) for one that a step writes at each run */
+function refuseWritten(found: K8sObject | undefined, { file }: Lab['site']): void {
+  const from = found?.metadata.annotations?.[origin]
+  if (found === undefined || from === undefined) return
+  throw new HomelabError({
+    what: `${nameOf(found)} is not sealed`,
+    why: `it comes from ${from}, and each make install writes that again: sealed in Git it would have two owners`,
+    fix: from === '.env' ? `change it in ${file}; make backup-keys keeps that` : `nothing to do: it follows ${from}`,
+    code: exit.usage,
+  })
+}
 
-function report(outcomes: readonly Outcome[], plan: boolean): void {
+const marks = { new: '+', changed: '~', unchanged: '=', differs: '!', 'not sealed': '-', twice: '!' } as const
+
+function report(all: readonly Outcome[], plan: boolean): void {
+  for (const { secret, file, result, from } of all) {
+    if (result === 'not sealed') print(`- ${secret} comes from ${from}, and each make install writes it: not sealed`)
+    if (result === 'twice')
+      print(`${paint('yellow', '!')} ${file} is of no use: ${secret} comes from ${from};\n  git rm ${file}`)
+  }
+  const outcomes = all.filter(({ from }) => from === undefined)
   for (const { file, result, keys } of outcomes)
     print(`${marks[result]} ${file}${result === 'unchanged' ? '' : `  (${keys.join(', ')})`}`)
   for (const { file } of outcomes.filter(one => one.result === 'differs'))
@@ -130,7 +161,7 @@ function report(outcomes: readonly Outcome[], plan: boolean): void {
       `${paint('yellow', '!')} ${file} holds another value than the cluster: Git's comes with the next sync;\n  make seal NAME=NAMESPACE/NAME takes the cluster's instead`,
     )
   const written = outcomes.filter(({ result }) => result === 'new' || result === 'changed')
-  if (!outcomes.length) print('no Secret to seal: none is marked as one that Git may take over')
+  if (!outcomes.length && !all.length) print('no Secret to seal: none is marked as one that Git may take over')
   else if (plan) print(`\n${written.length} to seal, nothing written; next: the same without --plan`)
   else if (!written.length) print('\nnothing to seal')
   else

@@ -111,7 +111,7 @@ export const schema = v.strictObject({
       about: 'Let’s Encrypt writes here when something is wrong',
       example: 'you@your-provider.net',
     },
-    read.email,
+    read.acmeEmail,
   ),
   DNS_PROVIDER: preset(
     {

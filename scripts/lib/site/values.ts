@@ -150,19 +150,25 @@ export function onOff(text: string): Result<boolean> {
   }
 }
 
-export function email(text: string): Result<string> {
-  const host = /^[^\s@"'<>,;]+@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})$/i.exec(text)?.[1]?.toLowerCase()
-  if (!host || /\.\.|^\.|\.@/.test(text))
-    return {
-      problem: `${shown(text)} is not an e-mail address`,
-      fix: 'write an address that you read, such as you@your-provider.net',
-    }
-  if (/(^|\.)example\.(com|net|org)$/.test(host))
-    return {
-      problem: `Let's Encrypt forbids ${host.split('.').slice(-2).join('.')}`,
-      fix: 'write an address that you read',
-    }
-  return text
+/** An e-mail address that somebody reads. */
+export const email = emailAddress('is reserved for examples, and nobody reads its mail')
+
+/** One that Let's Encrypt takes too. */
+export const acmeEmail = emailAddress("is forbidden by Let's Encrypt")
+
+/** @param ofExamples what is said of a domain that is only for examples */
+function emailAddress(ofExamples: string): (text: string) => Result<string> {
+  return text => {
+    const host = /^[^\s@"'<>,;]+@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})$/i.exec(text)?.[1]?.toLowerCase()
+    if (!host || /\.\.|^\.|\.@/.test(text))
+      return {
+        problem: `${shown(text)} is not an e-mail address`,
+        fix: 'write an address that you read, such as you@your-provider.net',
+      }
+    if (/(^|\.)example\.(com|net|org)$/.test(host))
+      return { problem: `${host.split('.').slice(-2).join('.')} ${ofExamples}`, fix: 'write an address that you read' }
+    return text
+  }
 }
 
 /** A path in the file system of a node. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { HomelabError } from '../../../scripts/lib/errors.ts'
 import { shakeHands } from '../../../scripts/lib/proxmox/api.ts'
+import { publishedAs } from '../../../scripts/lib/proxmox/command.ts'
 import { step } from '../../../scripts/lib/proxmox/metric-server.ts'
 import { markOf, type Registration, register } from '../../../scripts/lib/proxmox/register.ts'
 import { Secret } from '../../../scripts/lib/secrets.ts'
@@ -168,4 +169,13 @@ test('each request that it can make passes the published schema, and a wrong one
     assert.deepEqual(flaws(method ?? 'POST', 'homelab', new URLSearchParams(parameters)), {}, method)
   const wrong = new URLSearchParams({ type: 'influx', server: 'a b', port: '0', 'verify-ssl': '1' })
   assert.deepEqual(Object.keys(flaws('POST', 'h!', wrong)).sort(), ['id', 'port', 'server', 'type', 'verify-ssl'])
+})
+
+test('the host that Proxmox gets is the one under which InfluxDB is published, whatever site.yaml calls it', () => {
+  const ingress = (name: string, host: string) => ({
+    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name, namespace: 'influxdb' } },
+    spec: { rules: [{ host }] },
+  })
+  assert.equal(publishedAs([ingress('mine', 'a.lab'), ingress('influxdb', 'tsdb.lab.net')]), 'tsdb.lab.net')
+  assert.throws(() => publishedAs([]), /is not published/)
 })
