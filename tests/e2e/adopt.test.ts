@@ -198,7 +198,8 @@ story('the parent stays without auto-sync as long as Git has what it may not mak
 })
 
 story('once Git no longer has it, the parent syncs again, heals what is its own, and makes nothing', async () => {
-  older.remove(['metallb', 'traefik', 'argocd', 'local-path'].map(name => `apps/${name}.yaml`))
+  const gone = ['metallb', 'traefik', 'argocd', 'local-path'].map(name => [`apps/${name}.yaml`, undefined])
+  older.commit(Object.fromEntries(gone))
   const { code, stdout } = await lab.run('scripts/adopt.ts')
   assert.equal(code, 0, stdout)
   assert.match(stdout, /argocd\/root syncs again/)

@@ -9,17 +9,15 @@ import { readManifest, readValues } from '../../scripts/lib/fill.ts'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import type { Sandbox } from '../../scripts/lib/sandbox/cluster.ts'
+import { GitFolder } from '../../scripts/lib/sandbox/gitops/git-folder.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
 import { vars } from '../../scripts/lib/site/site.ts'
 
 /** Argo CD's namespace, and that of every Application. */
 const argocd = 'argocd'
-const git = (folder: string, ...args: string[]) =>
-  execFileSync('git', ['-c', 'user.name=owner', '-c', 'user.email=owner@lab.invalid', '-C', folder, ...args])
 
 export class OlderLayout {
-  /** The Git repository, as a folder. */
-  readonly repository = mkdtempSync(join(tmpdir(), 'homelab-older-'))
+  readonly #git = new GitFolder(mkdtempSync(join(tmpdir(), 'homelab-older-')))
   readonly #sandbox: Sandbox
   readonly #cluster: Cluster
 
@@ -28,25 +26,18 @@ export class OlderLayout {
     this.#cluster = cluster
   }
 
-  /** What Git has from now on. */
-  commit(files: Readonly<Record<string, string>>): void {
-    for (const [file, text] of Object.entries(files)) {
-      mkdirSync(join(this.repository, file, '..'), { recursive: true })
-      writeFileSync(join(this.repository, file), text)
-    }
-    git(this.repository, 'add', '-A')
-    git(this.repository, 'commit', '-qm', 'change')
+  /** The Git repository, as a folder. */
+  get repository(): string {
+    return this.#git.folder
   }
 
-  /** What Git has no longer. */
-  remove(files: readonly string[]): void {
-    git(this.repository, 'rm', '-q', ...files)
-    git(this.repository, 'commit', '-qm', 'remove')
+  /** What Git has from now on; without a text, no longer. */
+  commit(files: Readonly<Record<string, string | undefined>>): void {
+    this.#git.commit('change', files)
   }
 
   /** Argo CD by hand, as the owner once put it there, and Git with charts, manifests and Applications. */
   async install(applications: readonly K8sObject[]): Promise<void> {
-    git(this.repository, 'init', '-qb', 'main')
     const facts = vars((await sandboxSite(this.#sandbox.name)).site)
     const values = (component: string) => readValues(`infrastructure/platform/${component}/values.yaml`, facts)
     const charts = join(this.repository, 'charts')
@@ -103,7 +94,7 @@ export class OlderLayout {
       metadata: { name, namespace: argocd, finalizers: ['resources-finalizer.argocd.argoproj.io'] },
       spec: {
         project: 'default',
-        source: { repoURL: `file://${this.repository}`, targetRevision: 'main', path, ...more },
+        source: { repoURL: this.#git.url, targetRevision: 'main', path, ...more },
         destination: { server: 'https://kubernetes.default.svc', namespace },
         syncPolicy: { automated: { prune: true, selfHeal: true }, syncOptions: ['CreateNamespace=true'] },
       },

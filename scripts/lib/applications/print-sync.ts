@@ -1,9 +1,9 @@
 // What a sync did, for people (80 columns) or programs (JSON).
 import { paint, print, seconds, wrap } from '../output.ts'
 import { root } from '../root.ts'
-import { run } from '../shell.ts'
 import { pasteable } from '../site/choose.ts'
 import { git } from '../site/git.ts'
+import { askRepository } from '../site/remote.ts'
 import type { Site } from '../site/site.ts'
 import { parent } from './read.ts'
 import type { Synced } from './sync.ts'
@@ -14,20 +14,15 @@ export interface Tip {
   notices: string[]
 }
 
-/** Seconds: on a home network an answer takes tenths. */
-const patience = 5
-
 /** Asks the Git server as this machine may; where it may not, Argo CD's word has to do. */
-export async function branchTip({ git: { repository, revision }, environment }: Site, top = root): Promise<Tip> {
+export async function branchTip(site: Site, top = root): Promise<Tip> {
+  const { environment } = site
   const [asked, local, changed] = await Promise.all([
-    run('git', ['ls-remote', repository, revision], {
-      timeout: patience,
-      env: { GIT_TERMINAL_PROMPT: '0', GIT_SSH_COMMAND: 'ssh -oBatchMode=yes', LC_ALL: 'C' },
-    }).catch(() => ({ code: 127, stdout: '' })),
+    askRepository(site, 'owner', 5),
     git(top, 'rev-parse', 'HEAD'),
     git(top, 'status', '--porcelain', '--', 'gitops', 'infrastructure'),
   ])
-  const commit = asked.code === 0 ? /^[0-9a-f]{40,}/.exec(asked.stdout)?.[0] : undefined
+  const commit = 'commit' in asked ? asked.commit : undefined
   const ahead =
     commit && local && commit !== local
       ? await git(top, 'log', '--oneline', `${commit}..${local}`, '--', 'gitops', 'infrastructure')

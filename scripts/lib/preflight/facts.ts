@@ -6,6 +6,7 @@ import { exit, HomelabError } from '../errors.ts'
 import { oneLine } from '../health/judged.ts'
 import { Snapshot } from '../health/snapshot.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
+import { askRepository, type RepositoryAnswer } from '../site/remote.ts'
 import type { Site } from '../site/site.ts'
 import { type Access, accessProblems, readAccess } from './access.ts'
 import { readSealing, type SealingFacts } from './key-bundle.ts'
@@ -13,7 +14,6 @@ import { kubeVersionOf } from './kube-version.ts'
 import { type Machine, readMachine } from './machine.ts'
 import { type NeededPod, neededPods } from './needs.ts'
 import { type Component, chosen } from './ours.ts'
-import { askRepository, type RepositoryAnswer } from './repository.ts'
 import { missingRights } from './rights.ts'
 import { readSiteFile, type SiteFileFacts } from './site-file.ts'
 
@@ -117,7 +117,7 @@ export async function readFacts({ site, cluster, steps, helm, chart }: Sources):
     known(site.sandbox ? Promise.resolve("v4, the sandbox's own") : helm()),
     readAccess(site.kubeconfig, site.context),
     site.sandbox ? undefined : readMachine(),
-    follows ? askRepository(site) : undefined,
+    follows ? askRepository(site, 'argocd') : undefined,
     follows ? readSiteFile(site) : undefined,
     Promise.all(ours.filter(one => one.chart).map(one => known(within(chartTime, chartFact(one, chart))))),
   ])

@@ -7,9 +7,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { branchTip } from '../../../scripts/lib/applications/print-sync.ts'
 import { examine } from '../../../scripts/lib/preflight/check.ts'
-import { askRepository, repository } from '../../../scripts/lib/preflight/repository.ts'
+import { repository } from '../../../scripts/lib/preflight/repository.ts'
 import { Secret } from '../../../scripts/lib/secrets.ts'
+import { askRepository } from '../../../scripts/lib/site/remote.ts'
 import type { Site } from '../../../scripts/lib/site/site.ts'
 import { facts } from './support.ts'
 
@@ -51,7 +53,7 @@ const site = (area: string, more: Partial<Site['git']> = {}) =>
 
 /** What the check says of it. */
 async function said(one: Site) {
-  const [examined] = examine(repository, facts({ site: one, repository: await askRepository(one) }))
+  const [examined] = examine(repository, facts({ site: one, repository: await askRepository(one, 'argocd') }))
   const [result] = examined?.results ?? []
   return result
 }
@@ -91,4 +93,12 @@ test('a server that does not answer is no verdict', async () => {
 test('an address that only the cluster knows, and SSH, are not asked', async () => {
   for (const url of ['http://git.git.svc/cgi-bin/git/homelab', 'git@github.com:me/homelab.git'])
     assert.equal((await said(site('', { repository: url })))?.state, 'unknown')
+})
+
+test('make sync asks with the token too, and knows which commit the cluster must get', async () => {
+  const head = git('rev-parse', 'HEAD').toString().trim()
+  const credentials = { username: 'me', password: new Secret('right-token') }
+  assert.equal((await branchTip(site('private', { credentials }), folder)).commit, head)
+  assert.equal((await branchTip(site('open'), folder)).commit, head)
+  assert.equal((await branchTip(site('missing'), folder)).commit, undefined)
 })
