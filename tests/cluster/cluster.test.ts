@@ -1,7 +1,6 @@
 // The platform on a real cluster, as its owner would meet it: installed, used, broken, mended, taken off, installed again.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
-import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -12,6 +11,7 @@ import { outside, type Seen } from '../../scripts/lib/outside/outside.ts'
 import { type ClaimId, claims, sentence } from '../../scripts/lib/proof.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { formatAddress, parseRange } from '../../scripts/lib/site/network.ts'
+import { within } from '../e2e/support.ts'
 import { Watch } from './flows.ts'
 import { domain, manifests, Owner, type Told } from './owner.ts'
 import { findTarget, type Target } from './target.ts'
@@ -496,15 +496,6 @@ async function failing(attempt: Promise<unknown>): Promise<string | undefined> {
     () => undefined,
     (error: unknown) => String(error),
   )
-}
-
-/** Holds a time to its limit (milliseconds), unless this machine has other work: then it says so. */
-function within(limit: number, took: number, what: string): void {
-  const [load = 0] = loadavg()
-  const cores = availableParallelism()
-  if (took > limit && load > cores * 3)
-    console.log(`# ${what}: not held to ${limit} ms, load ${load} on ${cores} cores`)
-  else assert.equal(took <= limit, true, `${what} took ${took} ms, at most ${limit} are allowed`)
 }
 
 /** Looks until there is no complaint any more. @param seconds after which the last complaint is the failure */

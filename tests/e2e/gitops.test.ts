@@ -3,13 +3,14 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { parent } from '../../scripts/lib/applications/read.ts'
 import { exit } from '../../scripts/lib/errors.ts'
+import { nameOf, quantity, textAt } from '../../scripts/lib/k8s.ts'
 import { sentence } from '../../scripts/lib/proof.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { applications, refresh, settled, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
 import { makeSnapshot, type Snapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
 import { gitopsPrograms, Story } from '../../scripts/lib/sandbox/gitops/stage.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
-import { Lab, sandboxFor } from './support.ts'
+import { Lab, sandboxFor, within } from './support.ts'
 
 const missing = (await Promise.all(gitopsPrograms.map(notBuilt))).filter(why => why !== false)
 const skip = missing[0] ?? false
@@ -51,6 +52,57 @@ for (const [claim, look] of [
     const shown = await look()
     assert.ok(shown.holds, shown.but)
   })
+
+/** What a command for applications says of them. */
+interface Account {
+  code: number
+  milliseconds: number
+  next?: string
+  applications: (Record<string, unknown> & { name: string })[]
+}
+async function command(file: string, ...args: string[]) {
+  const { code, stderr, events, summary } = await lab.run(`scripts/${file}.ts`, args)
+  return { code, stderr, events, account: summary as unknown as Account }
+}
+
+story('make sync brings a commit within seconds, tells what it changed, and has nothing to do afterwards', async () => {
+  const file = 'gitops/apps/welcome/index.html'
+  const commit = snapshot.git.commit('a line on the page', { [file]: `${snapshot.read(file)}<p>a new line</p>\n` })
+  const { code, stderr, account } = await command('sync', '--app', 'welcome')
+  const welcome = account.applications.find(({ name }) => name === 'welcome')
+  assert.equal(code, exit.done, stderr)
+  assert.deepEqual(welcome?.to, [commit])
+  assert.match(String(welcome?.touched), /Deployment\/welcome/)
+  within(15_000, account.milliseconds, 'commit to synced')
+  const again = await command('sync')
+  assert.equal(again.code, exit.done, again.stderr)
+  assert.deepEqual(again.account.applications.map(({ name }) => name).sort(), [parent, ...names].sort())
+  assert.deepEqual(
+    again.account.applications.filter(({ from, to }) => String(from) !== String(to) && String(from).includes(commit)),
+    [],
+  )
+})
+
+story('make test-applications finds all of them synced and healthy, and no answer that is wrong', async () => {
+  const { code, stderr, account } = await command('test-applications')
+  assert.equal(code, exit.done, `${stderr}\n${JSON.stringify(account, null, 1)}`)
+  assert.deepEqual(account.applications.map(({ name }) => name).sort(), [parent, ...names].sort())
+  for (const { name, synced, healthy } of account.applications)
+    assert.deepEqual([synced, healthy], ['right', 'right'], name)
+})
+
+story('make logs asks the pods of an application, and an unknown one is refused by each command', async () => {
+  const { code, events } = await command('logs', '--app', 'welcome')
+  assert.equal(code, exit.done)
+  const [log] = events.filter(({ event }) => event === 'log') as unknown as { pod: string; silent?: string }[]
+  assert.match(log?.pod ?? '', /^welcome-/)
+  assert.ok(log?.silent, 'a fake pod says nothing, and that is said')
+  for (const file of ['logs', 'sync', 'test-applications']) {
+    const refused = await command(file, '--app', 'welcom')
+    assert.equal(refused.code, exit.usage, file)
+    assert.match(refused.stderr, /welcom[^e][\s\S]*welcome/, 'the ones that there are')
+  }
+})
 
 /** What Argo CD says of an application, once it says that something must change first. */
 async function trouble(name: string): Promise<{ why: string; fix: string }> {
@@ -120,6 +172,11 @@ story('a manifest that is no YAML is named, and mended it syncs', async () => {
   const { why, fix } = await trouble('welcome')
   assert.match(why, /service\.yaml|yaml/i)
   assert.ok(fix)
+  const { code, account } = await command('sync', '--app', 'welcome', '--timeout', '5')
+  assert.equal(code, exit.failed)
+  const told = account.applications.find(({ name }) => name === 'welcome')
+  assert.match(String(told?.cause), /service\.yaml|yaml/i)
+  assert.ok(told?.fix)
   snapshot.git.commit('mended', { [file]: text })
   await refresh(lab.cluster, ['welcome'])
   await settled(lab.cluster, ['welcome'], 'mended', () => {}, 90)
@@ -137,6 +194,12 @@ story('an application that never gets healthy is named with its cause, and the o
   for (const end = Date.now() + 60_000; !named.test(told) && Date.now() < end; )
     told = (await lab.run('scripts/status.ts')).stdout
   assert.match(told, named)
+  const tested = await command('test-applications', '--app', 'welcome')
+  assert.equal(tested.code, exit.failed)
+  assert.match(JSON.stringify(tested.account), /Insufficient|does not fit|no node/)
+  const { events } = await command('logs', '--app', 'welcome')
+  const [log] = events.filter(({ event }) => event === 'log') as unknown as { cause?: string }[]
+  assert.match(log?.cause ?? '', /Insufficient|fit|node/, 'the failing pod first, with its cause')
   await othersGoOn('welcome', /welcome/)
   snapshot.git.commit('mended', { [file]: text })
   await refresh(lab.cluster, ['welcome'])
@@ -148,3 +211,26 @@ story(sentence('parent'), async () => {
   const shown = await argo.parentGoes()
   assert.ok(shown.holds, shown.but)
 })
+
+story(
+  'everything of the house fits on three nodes of four cores and 8 GiB: the scheduler has placed each pod',
+  async () => {
+    await argo.clear('dev')
+    assert.deepEqual(await argo.bringUp('prod'), [])
+    const [nodes, pods] = await Promise.all([lab.cluster.list('nodes'), lab.cluster.list('pods')])
+    assert.deepEqual(
+      nodes.map(({ status }) => [
+        textAt(status, 'capacity', 'cpu'),
+        quantity(textAt(status, 'capacity', 'memory') ?? ''),
+      ]),
+      Array.from({ length: 3 }, () => ['4', quantity('8Gi')]),
+    )
+    const applicationsOf = new Set(pods.map(({ metadata }) => metadata.namespace))
+    for (const namespace of ['monitoring', 'loki', 'influxdb', 'velero', 'argocd', 'traefik'])
+      assert.ok(applicationsOf.has(namespace), `${namespace} has no pod`)
+    const waiting = pods.filter(
+      ({ spec, status }) => !textAt(spec, 'nodeName') || !/^(Running|Succeeded)$/.test(textAt(status, 'phase') ?? ''),
+    )
+    assert.deepEqual(waiting.map(nameOf), [])
+  },
+)

@@ -81,8 +81,8 @@ test('each key of a site file is used, and each entry of the component reaches a
   const replaced = listAt(component, 'replacements').map(one =>
     textAt(one, 'source', 'fieldPath')?.slice('data.'.length),
   )
-  // `environment` is for people; each host has `domain` in it already.
-  const known = new Set([...replaced, 'environment', 'domain', 'storageClass'])
+  // Each host has `domain` in it already.
+  const known = new Set([...replaced, 'domain'])
   for (const environment of environments) {
     const file = siteFile(environment)
     const keys = [...readSite(readFileSync(join(root, file), 'utf8'), file).keys()]
@@ -97,6 +97,25 @@ test('each key of a site file is used, and each entry of the component reaches a
       `${file}: not said`,
     )
   }
+})
+
+test('a fact that is changed in a site file is changed in each field that has it', () => {
+  const component = parse(readFileSync(join(fork, 'gitops/environments/site/kustomization.yaml'), 'utf8'))
+  const file = siteFile('dev')
+  const text = readFileSync(join(fork, file), 'utf8')
+  const keys = [...readSite(text, file).keys()].filter(key => key !== 'domain')
+  const changes = keys.map(key => ({ key, to: `other-${key}`.toLowerCase() }))
+  writeFileSync(join(fork, file), withSiteChanges(text, file, changes))
+  const rendered = kustomizedText('gitops/environments/dev', fork)
+  writeFileSync(join(fork, file), text)
+  const fields = (key: string) =>
+    listAt(component, 'replacements')
+      .filter(one => textAt(one, 'source', 'fieldPath') === `data.${key}`)
+      .flatMap(one => listAt(one, 'targets').flatMap(target => listAt(target, 'fieldPaths')))
+  const few = keys.filter(
+    key => rendered.split(new RegExp(`\\bother-${key.toLowerCase()}\\b`)).length - 1 < Math.max(1, fields(key).length),
+  )
+  assert.deepEqual(few, [])
 })
 
 for (const [path, value, expected] of [
