@@ -27,6 +27,7 @@ export interface Extra {
 const sealed = 'github.com/bitnami-labs/sealed-secrets'
 const argo = 'github.com/argoproj/argo-cd/v3'
 const velero = 'github.com/vmware-tanzu/velero'
+const loki = 'github.com/grafana/loki/v3'
 
 export const extras = {
   argocd: {
@@ -67,6 +68,12 @@ export const extras = {
     title: 'Cyclonus',
     packages: { './connect': 'connect' },
     versionOf: 'github.com/mattfenwick/cyclonus',
+  },
+  loki: {
+    title: 'Loki',
+    packages: { [`${loki}/cmd/loki`]: 'loki' },
+    versionOf: loki,
+    stamps: [`${loki}/pkg/util/build.Version`],
   },
   operator: {
     title: "Prometheus' operator",
