@@ -1,7 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
 // make metrics-list: which metrics a running program serves, written down for the checks of dashboards and rules.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { basename, join } from 'node:path'
 import { text as all } from 'node:stream/consumers'
@@ -29,13 +29,26 @@ async function scrape(url: string, credentials: { cert?: Buffer; key?: Buffer } 
   return /^# TYPE /m.test(body) ? body : undefined
 }
 
+const notRun = 'not run here: '
+
+/** Writes down what was seen. What was known from elsewhere and is not in it goes on in a list of its own. */
 function keep(program: string, version: string, exposition: string, source = 'scraped from the running program'): void {
-  const path = join(root, folder, `${program}.txt`)
-  const before = existsSync(path) ? readMetrics(readFileSync(path, 'utf8')) : undefined
-  const now = together(before, { program, version, source, metrics: parseExposition(exposition) })
-  if (!now.metrics.size) return
-  writeFileSync(path, writeMetrics(now))
+  const path = (name: string) => join(root, folder, `${name}.txt`)
+  const before = existsSync(path(program)) ? readMetrics(readFileSync(path(program), 'utf8')) : undefined
+  const seen = { program, version, source, metrics: parseExposition(exposition) }
+  if (!seen.metrics.size) return
+  const foreign = before?.source.startsWith(notRun) && !source.startsWith(notRun) ? before : undefined
+  const now = together(foreign ? undefined : before, seen)
+  writeFileSync(path(program), writeMetrics(now))
   print(`${folder}/${program}.txt  ${now.metrics.size} names of ${program} ${version}`)
+  const rest = [...(foreign?.metrics ?? [])].filter(([name]) => !now.metrics.has(name))
+  if (!rest.length) return
+  const left = {
+    ...{ program: `${program}, what had not happened yet`, version, source: `${notRun}names from its source code` },
+    metrics: new Map(rest),
+  }
+  writeFileSync(path(`${program}-rest`), writeMetrics(left))
+  print(`${folder}/${program}-rest.txt  ${rest.length} that it has not shown yet`)
 }
 
 /** Of a process that may have ended since it was listed. */
@@ -54,26 +67,26 @@ async function fromSandbox(record: SandboxRecord): Promise<number> {
     key: readFileSync(join(record.pki, 'admin.key')),
   }
   const { kubernetes } = record.versions
-  const extras = Object.entries(record.extras ?? {}).map(([name, { version }]) => [name, version])
-  const versions: Record<string, string> = {
-    ...record.versions,
-    ...Object.fromEntries(extras),
-    velero: record.extras?.backup?.version ?? '',
-    etcd: `as in Kubernetes ${kubernetes}`,
-  }
+  const versions: Record<string, string> = { ...record.versions, etcd: `as in Kubernetes ${kubernetes}` }
+  /** Of an optional program that of its group: in the sandbox's folder it is a link to it. */
+  const versionOf = (path: string, program: string) =>
+    Object.values(record.extras ?? {}).find(({ dir }) => realpathSync(path).startsWith(`${dir}/`))?.version ??
+    versions[program] ??
+    versions[program.replace(/-.*/, '')] ??
+    kubernetes
   const found = new Set<string>()
   for (const line of execFileSync('ss', ['-ltnpH'], { encoding: 'utf8' }).split('\n')) {
     const [, port, pid] = /[:\]](\d+) .*pid=(\d+)/.exec(line) ?? []
     const [path = '', role = ''] = pid ? commandLine(pid) : []
     const ours = path.includes(`/${record.name}/`) || Object.values(record.programs).includes(path)
     if (!ours || basename(path) === 'node') continue
-    const program =
-      basename(path) === 'cert-manager' ? `cert-manager-${role}` : basename(path).replace(/^argocd-.*/, 'argocd')
+    const name = basename(path)
+    const program = name === 'cert-manager' ? `cert-manager-${role}` : name.replace(/^(argocd)-.*|-controller$/, '$1')
     const body =
       (await scrape(`http://127.0.0.1:${port}/metrics`)) ??
       (await scrape(`https://127.0.0.1:${port}/metrics`, credentials))
     if (!body) continue
-    keep(program, versions[program] ?? versions[program.replace(/-.*/, '')] ?? kubernetes, body)
+    keep(program, versionOf(path, program), body)
     found.add(program)
   }
   return found.size
@@ -84,8 +97,8 @@ await command(
     line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--source TEXT]]',
     about:
       `Writes ${folder}/PROGRAM.txt: the names and labels of the metrics that a program serves. Dashboards and rules may\n` +
-      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox WITH=argocd); with them\n' +
-      'any program, at an address or from standard input.',
+      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox\n' +
+      'WITH=argocd,backup,secrets); with them any program, at an address or from standard input.',
     options: {
       program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },
       version: { type: 'string', value: 'VERSION', help: 'which version runs' },
@@ -105,7 +118,7 @@ await command(
     const body = typeof url === 'string' ? await scrape(url) : await all(process.stdin)
     if (!body)
       throw new HomelabError({ what: `${url} serves no metrics`, fix: 'is it running, and is the path right?' })
-    keep(program, version, body, typeof source === 'string' ? `not run here: ${source}` : undefined)
+    keep(program, version, body, typeof source === 'string' ? `${notRun}${source}` : undefined)
     return exit.done
   },
 )
