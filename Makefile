@@ -9,7 +9,7 @@ adopt := tests/e2e/adopt.test.ts
 e2e := $(filter-out $(adopt),$(sort $(wildcard tests/e2e/*.test.ts)))
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
-cluster := $(sort $(wildcard tests/cluster/*.test.ts))
+cluster := $(sort $(wildcard tests/cluster/$(or $(PART),*).test.ts))
 NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
@@ -160,7 +160,7 @@ test-faults: setup ### the quick part of the fault matrix
 faults: setup ### every fault of the catalogue: survived, or refused with its cause (ROWS=K1,A1 LIST=1 AGAIN=1 RECORD=1 REPEAT=50)
 	@$(RUN) tests/faults/run.ts $(if $(LIST),--list) $(if $(ROWS),--rows "$(ROWS)") $(if $(AGAIN),--again) $(if $(SEED),--seed $(SEED)) $(if $(RECORD),--record) $(if $(REPEAT),--repeat $(REPEAT))
 
-test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours)
+test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST for one of yours, PART=applications)
 	@CLUSTER="$(CLUSTER)" CONTEXT="$(CONTEXT)" POOL="$(POOL)" $(NODE_TEST) --test-concurrency=1 $(cluster)
 
 fix: setup ### format, and mend what the linter can

@@ -10,10 +10,10 @@ import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { outside, type Seen } from '../../scripts/lib/outside/outside.ts'
 import { type ClaimId, claims, sentence } from '../../scripts/lib/proof.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
-import { formatAddress, parseRange } from '../../scripts/lib/site/network.ts'
 import { within } from '../e2e/support.ts'
 import { Watch } from './flows.ts'
 import { domain, manifests, Owner, type Told } from './owner.ts'
+import { addresses, eventually, install, ofApplications, ours, takeOff, tellingOf } from './support.ts'
 import { findTarget, type Target } from './target.ts'
 
 const found = findTarget()
@@ -67,11 +67,7 @@ function story(target: Target, owner: Owner): void {
     })
 
   show('install', async () => {
-    const left = (await cluster.list('namespaces')).map(one => one.metadata.name).filter(name => ours.includes(name))
-    assert.deepEqual(left, [], 'this is not a bare cluster: the suite takes only one that it cannot harm')
-    await owner.kubectl(['apply', '-f', join(manifests, 'git-server.yaml')])
     const started = Date.now()
-    const pushed = eventually('the Git server takes a branch', 180, () => failing(owner.push()))
     const firstPage = eventually('the first page over HTTPS', 900, async () => {
       const seen = await look.httpCheck({
         url: `https://adguard.${domain}/`,
@@ -80,7 +76,7 @@ function story(target: Target, owner: Owner): void {
       })
       return seen.status && seen.status < 404 ? undefined : seen.cause
     }).then(() => Date.now() - started)
-    const [told] = await Promise.all([run('bootstrap/bootstrap-all.ts', ['--yes']), pushed])
+    const told = await install(owner, cluster)
     const milliseconds = await firstPage
     console.log(`# the first page after ${milliseconds} ms, everything after ${told.milliseconds} ms`)
     if (target.kind === 'node') within(60_000, milliseconds, 'the first page')
@@ -427,28 +423,15 @@ function story(target: Target, owner: Owner): void {
   })
 
   test('every claim of the table that this cluster can show has been shown', () => {
-    const due = claims.filter(one => one[target.kind] === 'proven')
+    const due = claims.filter(one => one[target.kind] === 'proven' && !ofApplications.includes(one.id))
     const missing = due.filter(one => !shown.has(one.id)).map(one => one.id)
     assert.deepEqual(missing, [])
   })
 
   if (target.kind === 'k3s')
     test('taken off with its data, the cluster is as it was', async () => {
-      await run('bootstrap/bootstrap-all.ts', ['--uninstall', '--delete-data', '--confirm', target.context])
-      await owner.kubectl(['delete', 'namespace', ...applications, 'git', 'suite', '--timeout=300s'])
+      await takeOff(owner)
     })
-}
-
-const ours = ['local-path-storage', 'metallb-system', 'adguard', 'traefik', 'cert-manager', 'cattle-system', 'argocd']
-
-/** The namespaces of the applications, which stay as long as their owner wants. */
-const applications = ['monitoring', 'node-exporter', 'loki', 'alloy', 'influxdb', 'velero', 'sealed-secrets', 'welcome']
-
-/** The fixed addresses: the first of the pool is Traefik's, the next two are AdGuard's. */
-function addresses(pool: string): [string, string, string] {
-  const range = parseRange(pool)
-  if (!('first' in range)) throw new Error(`POOL=${pool} is no range of addresses`)
-  return [formatAddress(range.first), formatAddress(range.first + 1), formatAddress(range.first + 2)]
 }
 
 /** Hosts besides the platform's own, served by the welcome page. */
@@ -480,31 +463,4 @@ function componentOf(pod: K8sObject): string {
 
 function nameOf(object: K8sObject): string {
   return `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`
-}
-
-/** What a failed run said, without its hundreds of events. */
-function tellingOf(told: Told): string {
-  const findings = /"findings":(\[.*?\]),"ignored"/.exec(told.stdout)?.[1] // of test-ingress
-  const problems = told.summary
-    ? JSON.stringify(told.summary.problems, null, 1)
-    : (findings ?? told.stdout.slice(-3000))
-  return `exit code ${told.code}\n${problems}\n${told.stderr.slice(-2000)}`
-}
-
-async function failing(attempt: Promise<unknown>): Promise<string | undefined> {
-  return attempt.then(
-    () => undefined,
-    (error: unknown) => String(error),
-  )
-}
-
-/** Looks until there is no complaint any more. @param seconds after which the last complaint is the failure */
-async function eventually(what: string, seconds: number, complaint: () => Promise<string | undefined>): Promise<void> {
-  const deadline = Date.now() + seconds * 1000
-  for (;;) {
-    const said = await complaint()
-    if (said === undefined) return
-    if (Date.now() > deadline) assert.fail(`${what}: not within ${seconds} s. ${said}`)
-    await new Promise(resolve => setTimeout(resolve, 500))
-  }
 }

@@ -15,7 +15,7 @@ export class Owner {
   readonly target: Target
   readonly #env: Record<string, string>
 
-  private constructor(target: Target) {
+  private constructor(target: Target, more: Readonly<Record<string, string>>) {
     this.target = target
     this.#env = {
       CHARTS: target.charts,
@@ -33,6 +33,7 @@ export class Owner {
       KUBE_CONTEXT: target.context,
       GIT_REPOSITORY: 'http://git.git.svc/cgi-bin/git/homelab',
       GIT_REVISION: 'main',
+      ...more,
     }
     const lines = Object.entries(env).map(([key, value]) => `${key}=${value}\n`)
     writeFileSync(join(this.folder, '.env'), lines.join(''), { mode: 0o600 })
@@ -47,9 +48,9 @@ export class Owner {
     this.git(this.folder, 'init', '-q', '-b', 'main')
   }
 
-  /** A fork as `make configure` leaves it, with everything in Git. */
-  static async of(target: Target): Promise<Owner> {
-    const owner = new Owner(target)
+  /** A fork as `make configure` leaves it, with everything in Git. @param more further keys of .env */
+  static async of(target: Target, more: Readonly<Record<string, string>> = {}): Promise<Owner> {
+    const owner = new Owner(target, more)
     await writeSiteFile(owner.folder)
     owner.commit('the fork')
     return owner
