@@ -45,6 +45,12 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
+/** The cause and the way out of something, below it and in 80 columns. Commands stay whole, so that they can be pasted. */
+export function whyAndFix(why: string | undefined, fix: string | undefined): string[] {
+  const lines = why ? wrap(why, 80 - 7).map((line, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${line}`) : []
+  return fix ? [...lines, `  ${paint('dim', 'fix')}  ${fix}`] : lines
+}
+
 /** `4.2s`, `1m 05s` */
 export function seconds(milliseconds: number): string {
   if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)}s`

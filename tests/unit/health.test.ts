@@ -26,6 +26,16 @@ function object(kind: string, name: string, { metadata, ...rest }: Parts = {}): 
   }
 }
 
+/** An application that Argo CD could not compare with Git, in its words. */
+const uncompared = (message: string): K8sObject =>
+  object('Application', 'loki', {
+    status: {
+      health: { status: 'Healthy' },
+      sync: { status: 'Unknown' },
+      conditions: [{ type: 'ComparisonError', message }],
+    },
+  })
+
 let eventNumber = 0
 function event(about: K8sObject, reason: string, message: string, seconds = 10, uid = about.metadata.uid): K8sObject {
   const { name, namespace } = about.metadata
@@ -775,86 +785,38 @@ const cases: Record<string, Case[]> = {
     },
     {
       name: 'a Git repository that refuses us',
-      of: object('Application', 'loki', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Unknown' },
-          conditions: [{ type: 'ComparisonError', message: 'failed to list refs: authentication required' }],
-        },
-      }),
+      of: uncompared('failed to list refs: authentication required'),
       is: 'unwell',
       cause: /the Git server refuses the credentials/,
     },
     {
       name: 'a branch that is not there',
-      of: object('Application', 'loki', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Unknown' },
-          conditions: [
-            {
-              type: 'ComparisonError',
-              message: "rpc error: code = Unknown desc = unable to resolve 'no-such' to a commit SHA",
-            },
-          ],
-        },
-      }),
+      of: uncompared("rpc error: code = Unknown desc = unable to resolve 'no-such' to a commit SHA"),
       is: 'unwell',
       cause: /the branch or tag does not exist/,
       fix: /GIT_REVISION/,
     },
     {
       name: 'a repository that is not there',
-      of: object('Application', 'loki', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Unknown' },
-          conditions: [
-            {
-              type: 'ComparisonError',
-              message: 'failed to list refs: repository not found',
-            },
-          ],
-        },
-      }),
+      of: uncompared('failed to list refs: repository not found'),
       is: 'unwell',
       cause: /the Git repository does not exist, or is private/,
       fix: /GIT_REPOSITORY/,
     },
     {
       name: 'values that are no YAML',
-      of: object('Application', 'loki', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Unknown' },
-          conditions: [
-            {
-              type: 'ComparisonError',
-              message:
-                '`helm template . --values /tmp/x/infrastructure/logging/loki/values.yaml` failed exit status 1: Error: failed to parse /tmp/x/infrastructure/logging/loki/values.yaml: error converting YAML to JSON',
-            },
-          ],
-        },
-      }),
+      of: uncompared(
+        '`helm template . --values /tmp/x/infrastructure/logging/loki/values.yaml` failed exit status 1: Error: failed to parse /tmp/x/infrastructure/logging/loki/values.yaml: error converting YAML to JSON',
+      ),
       is: 'unwell',
       cause: /the values in values\.yaml are no YAML/,
       fix: /make check/,
     },
     {
       name: 'a chart that its repository does not have',
-      of: object('Application', 'loki', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Unknown' },
-          conditions: [
-            {
-              type: 'ComparisonError',
-              message:
-                'invalid revision: failed to get version from constraint: no version for constraint found; chart "loki" not found',
-            },
-          ],
-        },
-      }),
+      of: uncompared(
+        'invalid revision: failed to get version from constraint: no version for constraint found; chart "loki" not found',
+      ),
       is: 'unwell',
       cause: /the chart, or that version of it, is not in its repository/,
       fix: /targetRevision/,

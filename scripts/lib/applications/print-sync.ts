@@ -1,5 +1,5 @@
 // What a sync did, for people (80 columns) or programs (JSON).
-import { paint, print, seconds, wrap } from '../output.ts'
+import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import { root } from '../root.ts'
 import { pasteable } from '../site/choose.ts'
 import { git } from '../site/git.ts'
@@ -50,9 +50,7 @@ export function printSynced(synced: readonly Synced[], site: Site, tip: Tip, too
       for (const line of wrap(`changed: ${one.touched.join(', ')}`, 74)) print(`    ${line}`)
     for (const gone of one.left) print(`    ${gone} left Git and still runs: make remove-app NAME=${gone}`)
     if (one.synced) continue
-    if (one.cause)
-      for (const [i, line] of wrap(one.cause, 72).entries()) print(`  ${i ? '   ' : paint('dim', 'why')}  ${line}`)
-    if (one.fix) print(`  ${paint('dim', 'fix')}  ${pasteable(one.fix, site)}`)
+    for (const line of whyAndFix(one.cause, one.fix && pasteable(one.fix, site))) print(line)
   }
   for (const notice of tip.notices) print(`! ${notice}`)
   const at = tip.commit ? ` at ${tip.commit.slice(0, 7)}` : ''

@@ -1,5 +1,5 @@
 // What was found of the applications, for people (80 columns) or programs (JSON).
-import { paint, print, seconds, wrap } from '../output.ts'
+import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 import type { State, Tested } from './test.ts'
@@ -53,8 +53,7 @@ export function printTested(tested: readonly Tested[], site: Site, took: number,
     for (const { what, why, fix } of findings) {
       print('')
       for (const [i, line] of wrap(`${name}: ${what}`, 76).entries()) print(`${i ? ' ' : paint('red', '✗')} ${line}`)
-      if (why) for (const [i, line] of wrap(why, 72).entries()) print(`  ${i ? '   ' : paint('dim', 'why')}  ${line}`)
-      if (fix) print(`  ${paint('dim', 'fix')}  ${fix}`)
+      for (const line of whyAndFix(why, fix)) print(line)
     }
   const unseen = counts.notMeasurable ? `, ${counts.notMeasurable} not measurable here` : ''
   print(

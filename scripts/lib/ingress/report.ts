@@ -1,5 +1,5 @@
 // What was seen, for people (a table of 80 columns, then each fault) or programs (JSON).
-import { paint, print, seconds, wrap } from '../output.ts'
+import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import type { Seen } from '../outside/outside.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
@@ -146,14 +146,10 @@ function shorten(name: string, width: number): string {
 }
 
 function describe({ level, what, why, fix }: Finding, site: Site): string[] {
-  const indent = (text: string, label: string) =>
-    wrap(text, 80 - 7).map((line, i) => (i === 0 ? `  ${label}${label && '  '}${line}` : `       ${line}`))
   const [colour, sign] = marks[level]
   return [
     '',
     ...wrap(what, 78).map((line, i) => `${i ? ' ' : paint(colour, sign)} ${line}`),
-    ...(why ? indent(why, paint('dim', 'why')) : []),
-    // Commands stay whole, so that they can be pasted.
-    ...(fix ? [`  ${paint('dim', 'fix')}  ${pasteable(fix, site)}`] : []),
+    ...whyAndFix(why, fix && pasteable(fix, site)),
   ]
 }

@@ -1,5 +1,5 @@
 // What the doctor found, for people (80 columns) or programs (JSON).
-import { paint, print, seconds, wrap } from '../output.ts'
+import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 import { withPage } from '../troubleshooting.ts'
@@ -72,9 +72,7 @@ function linesOf(title: string, result: Result, site: Site): string[] {
   const lines = [`${head}${shade(first)}`.trimEnd(), ...rest.map(line => `${' '.repeat(margin)}${shade(line)}`)]
   if (result.state !== 'problem' && result.state !== 'warning') return lines
   const { why, fix, link } = withPage(result)
-  if (why) lines.push(...wrap(why, 80 - 7).map((line, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${line}`))
-  // Commands stay whole, so that they can be pasted.
-  if (fix) lines.push(`  ${paint('dim', 'fix')}  ${pasteable(fix, site)}`)
+  lines.push(...whyAndFix(why, fix && pasteable(fix, site)))
   if (link) lines.push(`  ${paint('dim', 'see')}  ${link}`)
   return lines
 }

@@ -1,6 +1,6 @@
 // A summary for people (80 columns) or programs (JSON).
 
-import { paint, print, wrap } from '../output.ts'
+import { paint, print, whyAndFix } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
 import type { Row } from './summary.ts'
@@ -81,10 +81,7 @@ function linesOf(row: Row, site: Site): string[] {
     lines.push(
       ...(indent.length + more.join(' · ').length <= 80 ? [more.join(' · ')] : more).map(text => `${indent}${text}`),
     )
-  if (told && row.cause)
-    lines.push(...wrap(row.cause, 80 - 7).map((text, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${text}`))
-  // Commands stay whole, so that they can be pasted.
-  if (told && row.fix) lines.push(`  ${paint('dim', 'fix')}  ${pasteable(row.fix, site)}`)
+  if (told) lines.push(...whyAndFix(row.cause, row.fix && pasteable(row.fix, site)))
   return lines
 }
 
