@@ -5,6 +5,7 @@ import { parent } from '../../scripts/lib/applications/read.ts'
 import { exit } from '../../scripts/lib/errors.ts'
 import { nameOf, quantity, textAt } from '../../scripts/lib/k8s.ts'
 import { sentence } from '../../scripts/lib/proof.ts'
+import { publishedAs } from '../../scripts/lib/proxmox/command.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { applications, refresh, settled, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
 import { makeSnapshot, type Snapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
@@ -81,6 +82,17 @@ story('make sync brings a commit within seconds, tells what it changed, and has 
     again.account.applications.filter(({ from, to }) => String(from) !== String(to) && String(from).includes(commit)),
     [],
   )
+})
+
+story('a host that is changed in site.yaml is the one that make proxmox hands on', async () => {
+  const file = 'gitops/environments/dev/site.yaml'
+  const text = snapshot.read(file)
+  snapshot.git.commit('series', { [file]: text.replace(/(influxdbHost: )influxdb/, '$1series') })
+  const { code, stderr } = await command('sync')
+  assert.equal(code, exit.done, stderr)
+  assert.match(publishedAs(await lab.cluster.list('ingresses', { namespace: 'influxdb' })), /^series\./)
+  snapshot.git.commit('and back', { [file]: text })
+  assert.equal((await command('sync')).code, exit.done)
 })
 
 story('make test-applications finds all of them synced and healthy, and no answer that is wrong', async () => {
