@@ -111,6 +111,8 @@ Three places show that the platform does what it says. None of them shows everyt
 - **k3s**: the same suite on k3s with the publishers' charts and images, every week where the workflow is switched on
   ([real-cluster.yaml](../../.github/workflows/real-cluster.yaml)), and on any cluster of yours that you can spare:
   \`make test-cluster CLUSTER=KUBECONFIG CONTEXT=NAME POOL=FIRST-LAST\`. It takes only a bare one, and leaves it bare.
+  A second part has the applications with the data that they collect (\`PART=applications\`; with S3_ENDPOINT, S3_BUCKET,
+  S3_ACCESS_KEY and S3_SECRET_KEY a restore too).
 
 | | rehearsal | node | k3s |
 |---|---|---|---|
