@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
+import type { Release, Row } from '../../scripts/lib/status/component.ts'
+import { platform } from '../../scripts/lib/status/platform.ts'
 import { well } from '../../scripts/lib/status/print.ts'
-import { platform, type Release, type Row, releasesOf, summarise } from '../../scripts/lib/status/summary.ts'
+import { releasesOf, summarise } from '../../scripts/lib/status/summary.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')
 const site = { domain: 'lab.home.arpa', rancher: true, issuer: { name: 'internal-ca' }, rehearsal: false }

@@ -1,6 +1,6 @@
 // What each step brings, as far as another owner or a leftover could be in its way. Names only; the steps have the rest.
 import type { K8sObject } from '../k8s.ts'
-import { platform } from '../status/summary.ts'
+import { platform } from '../status/platform.ts'
 
 export interface Component {
   step: string

@@ -2,7 +2,7 @@
 import { age, backupProblems } from '../backup/late.ts'
 import { asBackup, asLocation, isGood, sorted } from '../backup/velero.ts'
 import type { Snapshot } from '../health/snapshot.ts'
-import type { Row } from './summary.ts'
+import type { Row } from './component.ts'
 
 /** A late backup is a warning: the lab itself is well. */
 export function backupRows(snapshot: Snapshot, rehearsal: boolean): Row[] {

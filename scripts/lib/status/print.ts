@@ -3,7 +3,7 @@
 import { paint, print, whyAndFix } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
-import type { Row } from './summary.ts'
+import type { Row } from './component.ts'
 
 const marks = {
   ready: ['green', '✓'],

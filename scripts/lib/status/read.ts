@@ -4,7 +4,8 @@ import { exit, HomelabError } from '../errors.ts'
 import { condition } from '../k8s.ts'
 import { refuseOther } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
-import { kinds, type Row, releasesOf, summarise, troubled } from './summary.ts'
+import type { Row } from './component.ts'
+import { kinds, releasesOf, summarise, troubled } from './summary.ts'
 
 // Spelled with their groups, so that kubectl need not guess and another CRD of the same name changes nothing.
 const core = [
