@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { probes } from '../../scripts/lib/applications/probes.ts'
 import { at, type K8sObject, listAt, mapAt, nameOf, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { appCharts } from './application-charts.ts'
@@ -117,6 +118,23 @@ test('a node is called by its name, as on the dashboards, by what is asked on it
       made.some(([target, source]) => target === label && source === '__meta_kubernetes_pod_node_name'),
       `${label} is not the node's name`,
     )
+})
+
+test('a program that make test-applications asks has a Service with that port', () => {
+  const lost = probes
+    .filter(({ application }) => application !== 'sealed-secrets') // no stand-in: its chart comes with its module
+    .filter(
+      ({ service, port }) =>
+        !services.some(
+          ({ metadata, spec }) =>
+            service.test(metadata.name) && listAt(spec, 'ports').some(one => Number(at(one, 'port')) === port),
+        ),
+    )
+  assert.ok(probes.length > 5)
+  assert.deepEqual(
+    lost.map(({ title, port }) => `${title}: ${port}`),
+    [],
+  )
 })
 
 test('no exemption is out of date', () => {

@@ -64,7 +64,7 @@ export const probes: readonly Probe[] = [
     ...{ path: '-/ready', wrong: says(/ready/i), fix: 'make logs APP=alloy' },
   },
   {
-    ...{ application: 'influxdb', about: 'endpoint', title: 'InfluxDB', service: /influxdb2?$/, port: 80 },
+    ...{ application: 'influxdb', about: 'endpoint', title: 'InfluxDB', service: /^influxdb$/, port: 8086 },
     ...{ path: 'health', wrong: says(/"status":\s*"pass"/), fix: 'make logs APP=influxdb' },
   },
   {
