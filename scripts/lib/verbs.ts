@@ -3,6 +3,7 @@
 import { type Applied, nameOf } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
+import { guardrails, type Level, podSecurity as podSecurityLabels } from './guardrails.ts'
 import { inputsOf, isHalfWritten } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
 import { applyPolicies, policiesOf } from './policies/own.ts'
@@ -23,8 +24,11 @@ export interface Verbs {
   site: Site
   /** True with `--plan`: whatever is not a verb must not write. */
   plan: boolean
-  /** A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/). */
-  namespace(name: string, options: { podSecurity: 'privileged' | 'baseline' | 'restricted' }): Promise<void>
+  /**
+   * A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/) and
+   * what limits it: the files of that name in infrastructure/security.
+   */
+  namespace(name: string, options: { podSecurity: Level }): Promise<void>
   /** Who may talk to whom in a namespace, from infrastructure/security/network-policies: before its first pod is there. */
   networkPolicies(namespace: string): Promise<void>
   /**
@@ -197,12 +201,8 @@ export function createVerbs(run: Run, step: Step): Verbs {
 
     async namespace(name, { podSecurity }) {
       doing(`namespace ${name}`)
-      const labels = {
-        ...ourLabels,
-        'pod-security.kubernetes.io/enforce': podSecurity,
-        'pod-security.kubernetes.io/warn': podSecurity,
-      }
-      await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }])
+      const labels = { ...ourLabels, ...podSecurityLabels(podSecurity) }
+      await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, ...guardrails(name)])
     },
 
     async networkPolicies(namespace) {

@@ -20,7 +20,8 @@ export interface AppChart {
 export const appCharts = (environment: string): AppChart[] =>
   kustomized(`gitops/environments/${environment}`).flatMap(chartsOf)
 
-function chartsOf(application: K8sObject): AppChart[] {
+/** The charts of one application. */
+export function chartsOf(application: K8sObject): AppChart[] {
   return listAt(application.spec, 'sources').flatMap(source => {
     const chart = textAt(source, 'chart')
     if (chart === undefined) return []

@@ -1,6 +1,7 @@
 // The files of an application of the owner's own, from what it is: an image that listens on a port. Pure.
 import { stringify } from 'yaml'
 import { type Problem, throwProblems } from '../errors.ts'
+import { podSecurity } from '../guardrails.ts'
 
 export interface Wanted {
   name: string
@@ -254,8 +255,7 @@ export const namespaceOf = ({ name, user }: Wanted): string =>
       name,
       labels: {
         [ownNamespace]: 'true',
-        'pod-security.kubernetes.io/enforce': user === 0 ? 'baseline' : 'restricted',
-        'pod-security.kubernetes.io/warn': 'restricted',
+        ...podSecurity(user === 0 ? 'baseline' : 'restricted'),
       },
     },
   })}`

@@ -1,5 +1,6 @@
 // What a step has brought, told by its own script: its body runs with verbs that write nothing and take notes.
 import { readManifest, readValues } from '../fill.ts'
+import { guardrails } from '../guardrails.ts'
 import { type K8sObject, mapAt } from '../k8s.ts'
 import { readPolicies } from '../policies/own.ts'
 import type { Run } from '../run.ts'
@@ -73,7 +74,10 @@ function notingVerbs(run: Reading, found: Belongings): Verbs {
       throw new Error(`a step ends itself while it is read for its uninstall: ${reason}`)
     },
     secret: Object.assign(secret, { generated: () => '', bcrypt: () => '' }),
-    namespace: async name => void found.namespaces.push(name),
+    namespace: async name => {
+      found.namespaces.push(name)
+      found.objects.push(...guardrails(name))
+    },
     networkPolicies: async namespace => void found.objects.push(...readPolicies(namespace)),
     chart: async (ref, valuesFile, { chart, vars = {} } = {}) => {
       const { namespace, name } = split(ref)

@@ -4,7 +4,10 @@ import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { type Problem, throwProblems } from '../errors.ts'
 import { unknownNames, type Vars } from '../fill.ts'
-import { at, listAt } from '../k8s.ts'
+import { ownNamespace } from '../gitops/new-application.ts'
+import { misplaced, notAlways } from '../guardrails.ts'
+import { at, listAt, textAt } from '../k8s.ts'
+import { platform } from '../status/summary.ts'
 import { problemsOf, readYamlFile } from './files.ts'
 import { wrongLeaves } from './leaves.ts'
 import type { YamlDocument, YamlFlaw } from './parse.ts'
@@ -99,7 +102,20 @@ function shapeFlaws(file: string, top: string, documents: readonly YamlDocument[
   if (!objects) return [] // a patch: kustomize judges it
   const flaws = documents.flatMap(notObject)
   const empty = documents.every(({ value }) => value === undefined)
+  if (!flaws.length && !empty) return misplaced(file, documents, namespaces(top))
   return empty ? [{ line: 0, problem: 'empty', fix: 'restore it: git checkout -- FILE' }] : flaws
+}
+
+/** The namespaces that steps make: those that every lab has, and the others. */
+function namespaces(top: string): { always: string[]; sometimes: string[] } {
+  const { documents } = readYamlFile('infrastructure/platform/argocd/namespaces.yaml', top)
+  const all = [
+    ...platform.map(one => one.namespace),
+    ...documents.flatMap(one => textAt(one.value, 'metadata', 'name') ?? []),
+  ]
+  const added = documents.filter(one => at(one.value, 'metadata', 'labels', ownNamespace) !== undefined)
+  const sometimes = [...notAlways, ...added.flatMap(one => textAt(one.value, 'metadata', 'name') ?? [])]
+  return { always: all.filter(one => !sometimes.includes(one)), sometimes }
 }
 
 function notKustomization(file: string, top: string, documents: readonly YamlDocument[]): YamlFlaw[] {

@@ -1,0 +1,85 @@
+// What limits a namespace: the files in infrastructure/security that are named after it.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readManifest } from './fill.ts'
+import type { K8sObject } from './k8s.ts'
+import { root } from './root.ts'
+import { nearest } from './site/read.ts'
+import type { YamlDocument, YamlFlaw } from './yaml/parse.ts'
+
+export type Level = 'privileged' | 'baseline' | 'restricted'
+
+/**
+ * The labels of a Pod Security level. Enforced is the standard as Kubernetes had it when our pods were tested against it,
+ * so that an upgrade of the cluster refuses nothing that ran before; what its newest form would refuse is a warning.
+ * https://kubernetes.io/docs/concepts/security/pod-security-admission/
+ */
+export function podSecurity(level: Level): Record<string, string> {
+  const label = 'pod-security.kubernetes.io'
+  return {
+    [`${label}/enforce`]: level,
+    [`${label}/enforce-version`]: 'v1.36',
+    [`${label}/warn`]: level,
+    [`${label}/audit`]: level,
+  }
+}
+
+/** In each folder `base/NAMESPACE.yaml`, or `optional/NAMESPACE.yaml` of a namespace that not every lab has. */
+export const guardrailFolders = [
+  'infrastructure/security/resource-quotas',
+  'infrastructure/security/network-policies',
+] as const
+
+/** k3s brings a provisioner of its own, and RANCHER=false leaves Rancher out. */
+export const notAlways: readonly string[] = ['local-path-storage', 'cattle-system']
+
+/** The objects that limit a namespace; none where nothing is named after it. Plain YAML, so nothing is filled in. */
+export function guardrails(namespace: string, top = root): K8sObject[] {
+  return guardrailFolders
+    .flatMap(folder => ['base', 'optional'].map(part => `${folder}/${part}/${namespace}.yaml`))
+    .filter(file => existsSync(join(top, file)))
+    .flatMap(file => readManifest(file, {}))
+}
+
+/**
+ * What is wrong with the place of such a file: a namespace that nobody makes, or objects of another one.
+ * @param file path in the repository; any other file has no flaws of this kind
+ * @param known the namespaces that the lab makes: those that are always there, and the others
+ */
+export function misplaced(
+  file: string,
+  documents: readonly YamlDocument[],
+  known: { always: readonly string[]; sometimes: readonly string[] },
+): YamlFlaw[] {
+  const [, part, namespace = ''] = /^infrastructure\/security\/[\w-]+\/(base|optional)\/(.+)\.yaml$/.exec(file) ?? []
+  if (!part) return []
+  const names = [...known.always, ...known.sometimes]
+  if (!names.includes(namespace)) {
+    const near = nearest(namespace, names)
+    const added = 'remove the file, or add the namespace to infrastructure/platform/argocd/namespaces.yaml'
+    const fix = near ? `git mv ${file} ${file.replace(`${namespace}.yaml`, `${near}.yaml`)}` : added
+    return [{ line: 0, problem: `no step makes a namespace ${namespace}`, fix }]
+  }
+  if (part === 'base' && !known.always.includes(namespace))
+    return [
+      {
+        line: 0,
+        problem: `not every lab has the namespace ${namespace}, and kubectl apply on the folder would fail`,
+        fix: `move it: git mv ${file} ${file.replace('/base/', '/optional/')}`,
+      },
+    ]
+  return documents.flatMap(({ value, entries, line }) => {
+    const { metadata } = (value ?? {}) as Partial<K8sObject>
+    if (value === undefined || metadata?.namespace === namespace) return []
+    const path = ['metadata', 'namespace']
+    const there = entries.find(entry => entry.path.join('.') === path.join('.'))
+    return [
+      {
+        line: there?.line ?? line,
+        path,
+        problem: `${metadata?.namespace ?? 'no namespace'}, and the file is of ${namespace}`,
+        fix: `namespace: ${namespace}`,
+      },
+    ]
+  })
+}

@@ -1,0 +1,36 @@
+// Everything that an application puts into a cluster, in the environment that it is from, as far as charts are at hand.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
+import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
+import { root } from '../../scripts/lib/root.ts'
+import { chartsOf } from './application-charts.ts'
+import { kustomized, type Release, render } from './rendered.ts'
+
+const folder = 'infrastructure/sandbox/charts'
+
+/** CRDs left out; a text when it cannot be known here. */
+export function applicationObjects(application: K8sObject): K8sObject[] | string {
+  const objects: K8sObject[] = []
+  const namespace = textAt(application.spec, 'destination', 'namespace') ?? ''
+  for (const { chart, namespace, release, values } of chartsOf(application)) {
+    if (!existsSync(join(root, folder, chart))) return `${chart} has no stand-in in ${folder}`
+    const how = { component: '', chart, namespace, release } as unknown as Release
+    const skip = /^kind: CustomResourceDefinition$/m
+    objects.push(
+      ...once(`${chart} ${JSON.stringify(values)}`, () => render(join(root, folder, chart), how, values, skip)),
+    )
+  }
+  for (const { path } of sourcesOf(application))
+    if (path && existsSync(join(root, path, 'kustomization.yaml')))
+      objects.push(...once(`${path} ${namespace}`, () => kustomized(path, namespace)))
+  return objects
+}
+
+// The environments differ in a few sizes: most of it is the same three times.
+const made = new Map<string, K8sObject[]>()
+function once(key: string, make: () => K8sObject[]): K8sObject[] {
+  const found = made.get(key) ?? make()
+  made.set(key, found)
+  return found
+}
