@@ -30,6 +30,13 @@ export const guardrailFolders = [
   'infrastructure/security/network-policies',
 ] as const
 
+/**
+ * How a quota follows from what is installed. `times`: what ours request at the worst moment, and half as much again, for
+ * a change of your own and for whatever comes for a moment. `nodes`: of what runs once on each node, for so many. `most`:
+ * more than this many times what ours request would stop nothing.
+ */
+export const headRoom = { times: 1.5, nodes: 10, most: 4 } as const
+
 /** k3s brings a provisioner of its own, and RANCHER=false leaves Rancher out. */
 export const notAlways: readonly string[] = ['local-path-storage', 'cattle-system']
 
