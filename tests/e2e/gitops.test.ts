@@ -34,7 +34,7 @@ before(async () => {
   const { site } = await sandboxSite('gitops')
   snapshot = await makeSnapshot(lab.sandbox, site, () => {})
   argo = new Story(lab.sandbox, lab.cluster, snapshot, () => {})
-  await argo.openProject()
+  await argo.openProjects()
 })
 
 after(async () => lab?.end())

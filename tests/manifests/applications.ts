@@ -8,18 +8,23 @@ import { root } from '../../scripts/lib/root.ts'
 import { platformManifests } from './rendered.ts'
 
 const platform = platformManifests()
-const project = platform.find(({ kind }) => kind === 'AppProject') as K8sObject
+const projects = new Map(
+  platform.flatMap(one => (one.kind === 'AppProject' ? [[one.metadata.name, one] as const] : [])),
+)
 const namespaces = platform.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name)
-const allowed = listAt(project.spec, 'destinations').map(one => textAt(one, 'namespace'))
-const repositories = listAt(project.spec, 'sourceRepos')
+const projectOf = ({ spec }: K8sObject) => projects.get(textAt(spec, 'project') ?? '')
+/** The limits are set by one application, in a project of its own. */
+const wanted = ({ metadata }: K8sObject) => (metadata.name === 'security' ? 'security' : 'homelab')
 
 /** Everything that is wrong with it; empty when nothing is. */
 export function flawsOf(child: K8sObject): string[] {
   const flaws: string[] = []
   const namespace = textAt(child.spec, 'destination', 'namespace') ?? ''
   if (child.metadata.namespace !== 'argocd') flaws.push('Argo CD looks only into its own namespace')
-  if (textAt(child.spec, 'project') !== 'homelab') flaws.push('it is not in the project homelab')
-  if (!allowed.includes(namespace)) flaws.push(`the project does not allow the namespace ${namespace}`)
+  if (textAt(child.spec, 'project') !== wanted(child)) flaws.push(`it is not in the project ${wanted(child)}`)
+  const allowed = listAt(projectOf(child)?.spec, 'destinations').map(one => textAt(one, 'namespace'))
+  if (!allowed.includes(namespace) && !allowed.includes('*'))
+    flaws.push(`the project does not allow the namespace ${namespace}`)
   if (!namespaces.includes(namespace)) flaws.push(`nobody makes the namespace ${namespace}`)
   if (child.metadata.finalizers?.length) flaws.push('a finalizer: it would take everything along when it is deleted')
   const options = listAt(child.spec, 'syncPolicy', 'syncOptions')
@@ -34,6 +39,7 @@ export function flawsOf(child: K8sObject): string[] {
 
 function sourceFlaws(child: K8sObject): string[] {
   const here = sourceHere(child)
+  const repositories = listAt(projectOf(child)?.spec, 'sourceRepos')
   return sourcesOf(child).flatMap(source => {
     const flaws: string[] = []
     const ours = source.pointer === here?.pointer

@@ -1,10 +1,6 @@
 // What the applications ask for, added up in each environment and held to the budget that an owner was told.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { parse } from 'yaml'
-import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
 import {
   at,
   formatQuantity,
@@ -15,9 +11,8 @@ import {
   quantity,
   textAt,
 } from '../../scripts/lib/k8s.ts'
-import { root } from '../../scripts/lib/root.ts'
-import { valueFiles } from './applications.ts'
-import { kustomized, type Release, render } from './rendered.ts'
+import { applicationObjects } from './application-objects.ts'
+import { kustomized } from './rendered.ts'
 
 interface Sum {
   cpu: number
@@ -50,49 +45,12 @@ const own: [string, string, string] = ['1', '2Gi', '100Gi']
 /** Together, beside the platform (Rancher and what it starts included) on 12 cores and 24 GiB. */
 const together: Sum = { cpu: 6, memory: quantity('10Gi'), storage: quantity('260Gi') }
 
-const folder = 'infrastructure/sandbox/charts'
 const resources = ['cpu', 'memory', 'storage'] as const
 
 /** What one application asks for; a text when that cannot be known here. */
 function asked(application: K8sObject): Sum | string {
-  const objects: K8sObject[] = []
-  for (const { chart, path } of sourcesOf(application)) {
-    if (chart && !existsSync(join(root, folder, chart))) return `${chart} has no stand-in in ${folder}`
-    if (chart) objects.push(...rendered(application, chart))
-    if (path && existsSync(join(root, path, 'kustomization.yaml'))) objects.push(...once(path, () => kustomized(path)))
-  }
-  return objects.map(sumOf).reduce(add, { cpu: 0, memory: 0, storage: 0 })
-}
-
-function rendered(application: K8sObject, chart: string): K8sObject[] {
-  const namespace = textAt(application.spec, 'destination', 'namespace') ?? ''
-  const source = listAt(application.spec, 'sources').find(one => textAt(one, 'chart') === chart)
-  const files = valueFiles(application).map(file => parse(readFileSync(join(root, file), 'utf8')))
-  const values = [...files, at(source, 'helm', 'valuesObject') ?? {}].reduce(merge, {})
-  const release = textAt(source, 'helm', 'releaseName') ?? application.metadata.name
-  const key = `${chart} ${JSON.stringify(values)}`
-  const how = { component: '', chart, namespace, release } as unknown as Release
-  const skip = /^kind: CustomResourceDefinition$/m
-  return once(key, () => render(join(root, folder, chart), how, values as Record<string, unknown>, skip))
-}
-
-// The environments differ in a few sizes: most of it is the same three times.
-const made = new Map<string, K8sObject[]>()
-function once(key: string, make: () => K8sObject[]): K8sObject[] {
-  const found = made.get(key) ?? make()
-  made.set(key, found)
-  return found
-}
-
-/** As Helm lays values over values: maps are joined, all else is replaced. */
-function merge(below: unknown, above: unknown): unknown {
-  const map = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!map(below) || !map(above)) return above
-  const [a, b] = [below as Record<string, unknown>, above as Record<string, unknown>]
-  return {
-    ...a,
-    ...Object.fromEntries(Object.entries(b).map(([key, value]) => [key, key in a ? merge(a[key], value) : value])),
-  }
+  const objects = applicationObjects(application)
+  return typeof objects === 'string' ? objects : objects.map(sumOf).reduce(add, { cpu: 0, memory: 0, storage: 0 })
 }
 
 /** To a thousandth of a core: a sum of tenths is no whole number. */

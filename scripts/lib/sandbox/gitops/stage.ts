@@ -40,7 +40,7 @@ export async function gitopsStage(
   const begin = Date.now()
   const snapshot = await makeSnapshot(sandbox, site, report)
   const story = new Story(sandbox, cluster, snapshot, report)
-  await story.openProject()
+  await story.openProjects()
   const shown: Shown[] = []
   const waves: string[] = []
   for (const environment of environments) {
@@ -90,12 +90,14 @@ export class Story {
     return built(this.#sandbox, this.#snapshot.git.folder, environment).map(({ metadata }) => metadata.name)
   }
 
-  /** The project allows the rehearsal's addresses as it allows the owner's. */
-  async openProject(): Promise<void> {
-    const project = await this.#need('appproject.argoproj.io', argocd, 'homelab')
-    const allowed = (at(project.spec, 'sourceRepos') ?? []) as string[]
+  /** The projects allow the rehearsal's addresses as they allow the owner's. */
+  async openProjects(): Promise<void> {
     const { addresses } = this.#snapshot
-    await this.#cluster.patch(project, { spec: { sourceRepos: allowed.map(one => addresses[one] ?? one) } })
+    for (const name of ['homelab', 'security']) {
+      const project = await this.#need('appproject.argoproj.io', argocd, name)
+      const allowed = (at(project.spec, 'sourceRepos') ?? []) as string[]
+      await this.#cluster.patch(project, { spec: { sourceRepos: allowed.map(one => addresses[one] ?? one) } })
+    }
   }
 
   /** The parent follows an environment, until all of its applications are Synced and Healthy. @returns breaches of the waves */
