@@ -186,6 +186,34 @@ const cases: Record<string, Case[]> = {
       fix: /describe quota small/,
     },
     {
+      name: 'our own quota says where it is raised',
+      of: deployment(
+        conditions([
+          'ReplicaFailure',
+          'True',
+          'FailedCreate',
+          'pods "web-x" is forbidden: exceeded quota: homelab, requested: pods=1, used: pods=4, limited: pods=4',
+        ]),
+      ),
+      is: 'unwell',
+      cause: /quota homelab allows pods=4/,
+      fix: /describe quota homelab; its file: infrastructure\/security\/resource-quotas\/\*\//,
+    },
+    {
+      name: 'a limit range says what it allows',
+      of: deployment(
+        conditions([
+          'ReplicaFailure',
+          'True',
+          'FailedCreate',
+          'pods "web-x" is forbidden: [maximum memory usage per Container is 512Mi, but limit is 64Gi, maximum cpu usage per Container is 1, but limit is 2]',
+        ]),
+      ),
+      is: 'unwell',
+      cause: /the limit range allows 512Mi memory for a container at most, 64Gi is asked for/,
+      fix: /describe limitrange/,
+    },
+    {
       name: 'a quota that demands requests says which',
       of: deployment(
         conditions([

@@ -10,7 +10,17 @@ import { platform } from '../status/platform.ts'
 import { parseManifest } from '../yaml/manifest.ts'
 import { buildWith, type Files, readText } from './change.ts'
 import { withEntry } from './lists.ts'
-import { filesOf, hostEntry, hostKey, namespaceOf, ownNamespace, readWanted, type Wanted } from './new-application.ts'
+import {
+  filesOf,
+  hostEntry,
+  hostKey,
+  limitsFile,
+  limitsOf,
+  namespaceOf,
+  ownNamespace,
+  readWanted,
+  type Wanted,
+} from './new-application.ts'
 import { readSite, siteFile, withSiteChanges } from './site-file.ts'
 
 export const places = {
@@ -18,6 +28,7 @@ export const places = {
   component: 'gitops/environments/site/kustomization.yaml',
   namespaces: 'infrastructure/platform/argocd/namespaces.yaml',
   project: 'infrastructure/platform/argocd/project.yaml',
+  limits: 'infrastructure/security/resource-quotas/kustomization.yaml',
 }
 
 /**
@@ -45,9 +56,17 @@ export async function newApplication(values: Values, top = root): Promise<{ want
   // Those of an application that has gone are still there, with its volume.
   if (!made.some(({ metadata }) => metadata.name === name))
     files.set(places.namespaces, `${namespaces.trimEnd()}\n${namespaceOf(wanted)}`)
+  files.set(limitsFile(name), limitsOf(wanted))
+  const limits = readText(places.limits, top)
+  if (!limits.includes(`optional/${name}.yaml`))
+    files.set(places.limits, withEntry(limits, 'resources', `optional/${name}.yaml`))
   const project = withDestination(readText(places.project, top), name)
   if (project !== undefined) files.set(places.project, project)
-  const folders = [...environments.map(one => `gitops/environments/${one}`), `gitops/apps/${name}`]
+  const folders = [
+    ...environments.map(one => `gitops/environments/${one}`),
+    `gitops/apps/${name}`,
+    'infrastructure/security',
+  ]
   const built = await buildWith(files, folders, top)
   built.slice(0, environments.length).forEach((text, i) => {
     const environment = environments[i] ?? 'prod'

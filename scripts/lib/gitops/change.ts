@@ -1,6 +1,6 @@
 // A change of several files of this repository as one commit: made ready beside it, looked at, shown, asked about, written.
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
@@ -51,8 +51,9 @@ export async function buildWith(files: Files, folders: readonly string[], top = 
   const copy = mkdtempSync(join(tmpdir(), 'homelab-change-'))
   try {
     cpSync(join(top, 'gitops'), join(copy, 'gitops'), { recursive: true })
-    if (existsSync(join(top, 'infrastructure'))) symlinkSync(join(top, 'infrastructure'), join(copy, 'infrastructure'))
-    put(new Map([...files].filter(([file]) => file.startsWith('gitops/'))), copy)
+    if (existsSync(join(top, 'infrastructure')))
+      cpSync(join(top, 'infrastructure'), join(copy, 'infrastructure'), { recursive: true })
+    put(files, copy)
     return await Promise.all(folders.map(folder => build(join(copy, folder), folder)))
   } finally {
     rmSync(copy, { recursive: true, force: true })

@@ -260,6 +260,45 @@ export const namespaceOf = ({ name, user }: Wanted): string =>
     },
   })}`
 
+/** Where its limits stand: beside those of the platform's own, because no application may set its own. */
+export const limitsFile = (name: string): string => `infrastructure/security/resource-quotas/optional/${name}.yaml`
+
+/** What its namespace may take: two of it while it rolls, and room for as much again. */
+export const limitsOf = ({ name, size, memory }: Wanted): string =>
+  `# Its limits. make status says when one is in the way; step 07 and make sync bring a change.\n${yaml(
+    {
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'homelab', namespace: name },
+      spec: {
+        hard: {
+          'requests.cpu': '200m',
+          'requests.memory': '256Mi',
+          pods: '6',
+          ...(size ? { persistentvolumeclaims: '2', 'requests.storage': doubled(size) } : {}),
+          'services.loadbalancers': '0',
+        },
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'LimitRange',
+      metadata: { name: 'homelab', namespace: name },
+      spec: {
+        limits: [
+          {
+            type: 'Container',
+            defaultRequest: { cpu: '10m', memory: '32Mi' },
+            default: { cpu: '250m', memory: '128Mi' },
+            max: { cpu: '2', memory: doubled(memory) },
+          },
+        ],
+      },
+    },
+  )}`
+
+const doubled = (size: string): string => `${2 * Number.parseInt(size, 10)}${size.replace(/^\d+/, '')}`
+
 /** The entry of `gitops/environments/site` that carries its host. */
 export const hostEntry = (name: string): string =>
   `  - source: { kind: ConfigMap, name: site, fieldPath: data.${hostKey(name)} }

@@ -84,13 +84,21 @@ function whyNoPods(workload: K8sObject, snapshot: Snapshot): Health | undefined 
   return message === undefined ? undefined : explainRefusal(workload, message)
 }
 
+const limitsOf = (namespace = ''): string => `infrastructure/security/resource-quotas/*/${namespace}.yaml`
+
 function explainRefusal(workload: K8sObject, message: string): Health {
   const { namespace, name } = workload.metadata
   const quota = /exceeded quota: ([^,]+), requested: ([^ ]+), used: ([^ ]+), limited: ([^ ]+)/.exec(message)
   if (quota)
     return unwell(
       `no pod of ${name} may be made: the quota ${quota[1]} allows ${quota[4]}, ${quota[3]} is used, ${quota[2]} is asked for`,
-      `kubectl -n ${namespace} describe quota ${quota[1]}`,
+      `kubectl -n ${namespace} describe quota ${quota[1]}${quota[1] === 'homelab' ? `; its file: ${limitsOf(namespace)}` : ''}`,
+    )
+  const range = /(maximum|minimum) (\S+) usage per (\w+) is ([^,]+), but (?:limit|request) is ([^\s,\]]+)/.exec(message)
+  if (range)
+    return unwell(
+      `no pod of ${name} may be made: the limit range allows ${range[4]} ${range[2]} for a ${range[3]?.toLowerCase()} at ${range[1] === 'maximum' ? 'most' : 'least'}, ${range[5]} is asked for`,
+      `ask for less, or kubectl -n ${namespace} describe limitrange; ours: ${limitsOf(namespace)}`,
     )
   const unset = /failed quota: ([^:]+): must specify ([^ ]+)(?: for: (\S+))?/.exec(message)
   if (unset)

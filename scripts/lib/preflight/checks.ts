@@ -11,6 +11,7 @@ import { nodes } from './nodes.ts'
 import { owners } from './owners.ts'
 import { networkPolicies } from './policies.ts'
 import { addressPool } from './pool.ts'
+import { quotas } from './quotas.ts'
 import { repository } from './repository.ts'
 import { siteFileAgrees } from './site-file.ts'
 import { storage } from './storage.ts'
@@ -25,6 +26,7 @@ export const checks: readonly Check[] = [
   keyBundle,
   ...nodes,
   capacity,
+  quotas,
   ...versions,
   ...addressPool,
   ...distribution,

@@ -77,6 +77,7 @@ const kinds: Record<string, string> = {
   StorageClass: 'storageclasses.storage.k8s.io',
   IngressClass: 'ingressclasses.networking.k8s.io',
   ServiceCIDR: 'servicecidrs.networking.k8s.io',
+  ResourceQuota: 'resourcequotas',
   CustomResourceDefinition: 'customresourcedefinitions.apiextensions.k8s.io',
   ValidatingWebhookConfiguration: 'validatingwebhookconfigurations.admissionregistration.k8s.io',
   MutatingWebhookConfiguration: 'mutatingwebhookconfigurations.admissionregistration.k8s.io',

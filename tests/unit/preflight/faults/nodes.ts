@@ -1,11 +1,32 @@
 // Faults of nodes, capacity and versions.
-import { bare, type Fault, node, pod, withNodes } from '../support.ts'
+import { bare, type Fault, node, object, pod, withNodes } from '../support.ts'
 
 const notReady = [{ type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }]
 const control = { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }
 const tainted = (...taints: unknown[]) => ['n1', 'n2', 'n3'].map(name => node(name, { taints }))
 
+const quota = (namespace: string, used: Record<string, string>) =>
+  object('ResourceQuota', `${namespace}/homelab`, { status: { used } })
+
 export const faults: readonly Fault[] = [
+  {
+    check: 'nodes.quotas',
+    fault: 'more nodes than the quota has room for',
+    change: { objects: withNodes(...Array.from({ length: 24 }, (_, i) => node(`n${i}`))) },
+    says: [
+      /^problem: the quota of metallb-system allows pods 20, and 25 are asked for .*raise pods in .*base\/metallb-system\.yaml$/,
+      /^problem: the quota of metallb-system allows requests\.cpu 500m, and 625m CPU are asked for/,
+      /^problem: the quota of metallb-system allows requests\.memory 1280Mi, and 1\.6Gi are asked for/,
+    ],
+  },
+  {
+    check: 'nodes.quotas',
+    fault: 'a quota that was lowered below what is in use',
+    change: { objects: bare(quota('loki', { 'requests.storage': '200Gi', pods: '1' }), quota('mine', { pods: '99' })) },
+    says: [
+      /^problem: the quota of loki allows requests\.storage 50Gi, and 200Gi are in use \| .*no room \| raise requests\.storage in infrastructure\/security\/resource-quotas\/base\/loki\.yaml$/,
+    ],
+  },
   { check: 'nodes.ready', fault: 'no node', change: { objects: [] }, says: [/^problem: the cluster has no nodes/] },
   {
     check: 'nodes.ready',
