@@ -13,7 +13,7 @@ const files = 'infrastructure/platform/adguard'
 
 export default step(import.meta, about, async verbs => {
   const { site, vars, namespace, networkPolicies, secret, apply, after, wait, verify } = verbs
-  await namespace('adguard', { podSecurity: 'baseline' })
+  await namespace('adguard', { podSecurity: 'restricted' })
   await networkPolicies('adguard')
   const { username, password } = await secret('adguard/adguard-admin', {
     username: 'admin',

@@ -14,7 +14,7 @@ const files = 'infrastructure/platform/argocd'
 
 export default step(import.meta, about, async verbs => {
   const { site, namespace, networkPolicies, secret, chart, apply, wait, verify, onUninstall } = verbs
-  await namespace('argocd', { podSecurity: 'baseline' })
+  await namespace('argocd', { podSecurity: 'restricted' })
   await networkPolicies('argocd')
   const { repository, credentials } = site.git
   if (credentials) {

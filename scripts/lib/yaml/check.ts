@@ -97,7 +97,7 @@ function shapeFlaws(file: string, top: string, documents: readonly YamlDocument[
   if (file === 'infrastructure/charts.yaml') return notPins(documents, charts)
   const name = basename(file)
   if (name === 'kustomization.yaml') return notKustomization(file, top, documents)
-  if (/^(values|AdGuardHome)\.yaml$/.test(name)) return notMap(documents)
+  if (/^(values|AdGuardHome|exceptions)\.yaml$/.test(name)) return notMap(documents)
   const objects = /^(infrastructure\/(platform|security)|gitops\/(bootstrap|applications))\//.test(file)
   if (!objects) return [] // a patch: kustomize judges it
   const flaws = documents.flatMap(notObject)
