@@ -205,7 +205,7 @@ story('an application that never gets healthy is named with its cause, and the o
     [file]: text.replace(/memory: 8Mi/, 'memory: 900Gi').replace(/memory: 32Mi/, 'memory: 900Gi'),
   })
   await refresh(lab.cluster, ['welcome'])
-  const named = /welcome.*(does not fit|Insufficient|no node)/is
+  const named = /welcome.*the limit range allows 256Mi memory for a container at most, 900Gi is asked for/is
   let told = ''
   for (const end = Date.now() + 60_000; !named.test(told) && Date.now() < end; )
     told = (await lab.run('scripts/status.ts')).stdout

@@ -90,22 +90,26 @@ describe('with a part of the platform', () => {
     assert.ok(!stdout.includes(esc), 'no colour where nobody looks')
   })
 
-  const pod = (memory: string) => ({
+  const pod = (memory: string, limits?: object) => ({
     securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
     containers: [
       {
         name: 'main',
         image: 'example.org/nothing:1',
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-        resources: { requests: { cpu: '1m', memory } },
+        resources: { requests: { cpu: '1m', memory }, ...(limits ? { limits } : {}) },
       },
     ],
   })
-  const deployment = (spec: unknown) => ({
+  const deployment = (spec: unknown, replicas = 1) => ({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'fault', namespace: 'traefik' },
-    spec: { selector: { matchLabels: { app: 'fault' } }, template: { metadata: { labels: { app: 'fault' } }, spec } },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: 'fault' } },
+      template: { metadata: { labels: { app: 'fault' } }, spec },
+    },
   })
   const service = (address?: string) => ({
     apiVersion: 'v1',
@@ -118,7 +122,27 @@ describe('with a part of the platform', () => {
     spec: { type: 'LoadBalancer', ports: [{ port: 443 }] },
   })
 
-  const faults: { fault: string; objects: unknown[]; row: string; cause: RegExp }[] = [
+  interface Fault {
+    fault: string
+    objects: unknown[]
+    row: string
+    cause: RegExp
+  }
+  const beyondOurLimits: Fault[] = [
+    {
+      fault: 'a container larger than our limit range allows',
+      objects: [deployment(pod('64Gi', { cpu: '1', memory: '64Gi' }))],
+      row: 'Traefik',
+      cause: /no pod of fault may be made: the limit range allows 512Mi memory for a container at most, 64Gi is asked/,
+    },
+    {
+      fault: 'more pods than our quota allows',
+      objects: [deployment(pod('8Mi', { cpu: '10m', memory: '16Mi' }), 9)],
+      row: 'Traefik',
+      cause: /no pod of fault may be made: the quota homelab allows pods=6, pods=6 is used, pods=1 is asked for/,
+    },
+  ]
+  const faults: Fault[] = [
     {
       fault: 'a pod larger than every node',
       objects: [deployment(pod('64Gi'))],
@@ -237,7 +261,13 @@ describe('with a part of the platform', () => {
     },
   ]
   // Each begins where all is well: the test above has seen it, and so has the end of each fault.
-  for (const { fault, objects, row, cause } of faults)
+  for (const one of beyondOurLimits) seesFault(one)
+  test('without our limits', async () => {
+    await lab.cluster.kubectl(['delete', 'quota,limitrange', '-n', 'traefik', 'homelab'])
+  })
+  for (const one of faults) seesFault(one)
+
+  function seesFault({ fault, objects, row, cause }: Fault): void {
     test(`it names the cause: ${fault}`, async () => {
       const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
       const kubectl = async (...args: string[]) => {
@@ -258,6 +288,7 @@ describe('with a part of the platform', () => {
       const deadline = Date.now() + 20_000
       while ((await status()).row(row).state !== 'ready') assert.ok(Date.now() < deadline, 'well again after the fault')
     })
+  }
 
   test('passwords are listed by name and place, never by value', async () => {
     const secret = mapAt(await lab.cluster.find('secret/traefik/dashboard-auth'), 'data')

@@ -289,7 +289,7 @@ export const limitsOf = ({ name, size, memory }: Wanted): string =>
           {
             type: 'Container',
             defaultRequest: { cpu: '10m', memory: '32Mi' },
-            default: { cpu: '250m', memory: '128Mi' },
+            default: { cpu: '2', memory: doubled(memory) },
             max: { cpu: '2', memory: doubled(memory) },
           },
         ],

@@ -171,7 +171,7 @@ export const cluster: readonly Row[] = [
         spec: { limits: [{ type: 'Container', max: { cpu: '1m', memory: '1Mi' } }] },
       },
     ],
-    /maximum cpu|maximum memory/,
+    /the limit range allows/,
   ),
   {
     id: 'S2-security',
