@@ -2,7 +2,7 @@
 // everything rolls at once. What happens to a pod that is too large: status.test.ts and gitops.test.ts.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type K8sObject, listAt, nameOf, timeAt } from '../../scripts/lib/k8s.ts'
+import { type K8sObject, listAt, nameOf, textAt, timeAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { platform } from '../../scripts/lib/status/summary.ts'
 import { labObjects } from '../manifests/lab-objects.ts'
@@ -26,18 +26,24 @@ test('kubectl apply on the folder works, and a run afterwards writes nothing', a
   assert.deepEqual(again.writes, [])
 })
 
+const withoutMode = (volume: object): object =>
+  JSON.parse(JSON.stringify(volume, (key, value) => (key === 'defaultMode' ? undefined : value)))
+
 /** One pod of each workload, as its controller would make it; the accounts and claims of applications are not there yet. */
 function podOf(object: K8sObject, i: number): object[] {
   return podsOf(object, 1)
     .filter(({ spec }) => listAt(spec, 'containers').every(one => (one as { image?: string }).image))
-    .map(({ spec }) => {
+    .map(({ spec, claims }) => {
       const { serviceAccountName: _, serviceAccount: __, ...rest } = spec as Record<string, unknown>
+      const empty = claims.map(claim => ({ name: textAt(claim, 'metadata', 'name'), emptyDir: {} }))
+      // Modes are octal numbers to Helm, and would have to be others in JSON.
+      const volumes = [...listAt(spec, 'volumes'), ...empty].map(volume => withoutMode(volume as object))
       const { name, namespace } = object.metadata
       return {
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: { name: `${name}-${i}`, namespace },
-        spec: { ...rest, automountServiceAccountToken: false },
+        spec: { ...rest, volumes, automountServiceAccountToken: false },
       }
     })
 }
