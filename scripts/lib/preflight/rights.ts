@@ -4,7 +4,7 @@ import { at } from '../k8s.ts'
 
 /** By API group, what the steps and the charts create and change. */
 const written: Readonly<Record<string, readonly string[]>> = {
-  '': ['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts'],
+  '': ['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'resourcequotas', 'limitranges'],
   apps: ['deployments', 'daemonsets', 'statefulsets'],
   batch: ['jobs'],
   policy: ['poddisruptionbudgets'],
