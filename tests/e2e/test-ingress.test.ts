@@ -146,7 +146,7 @@ const faults: { fault: string; make: unknown[]; expected: { what: RegExp; fix: R
       {
         apiVersion: 'traefik.io/v1alpha1',
         kind: 'IngressRoute',
-        metadata: { name: 'fault', namespace: 'adguard' },
+        metadata: { name: 'fault', namespace: 'default' },
         spec: {
           routes: [{ kind: 'Rule', match: 'Host(`fault.lab.home.arpa`)', services: [{ name: 'fault', port: 80 }] }],
         },
@@ -154,13 +154,13 @@ const faults: { fault: string; make: unknown[]; expected: { what: RegExp; fix: R
       {
         apiVersion: 'v1',
         kind: 'Service',
-        metadata: { name: 'fault', namespace: 'adguard' },
+        metadata: { name: 'fault', namespace: 'default' },
         spec: { selector: { app: 'fault' }, ports: [{ port: 80 }] },
       },
       {
         apiVersion: 'apps/v1',
         kind: 'Deployment',
-        metadata: { name: 'fault', namespace: 'adguard' },
+        metadata: { name: 'fault', namespace: 'default' },
         spec: {
           selector: { matchLabels: { app: 'fault' } },
           template: {
@@ -175,7 +175,7 @@ const faults: { fault: string; make: unknown[]; expected: { what: RegExp; fix: R
       },
     ],
     expected: {
-      what: /^fault\.lab\.home\.arpa: the Service adguard\/fault has no ready pod: .*memory/,
+      what: /^fault\.lab\.home\.arpa: the Service default\/fault has no ready pod: .*memory/,
       fix: /^kubectl --kubeconfig /,
     },
   },
