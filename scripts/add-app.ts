@@ -8,9 +8,9 @@ await command(
   {
     line: 'scripts/add-app.ts --name NAME --image IMAGE --port PORT [options]',
     about:
-      'Writes an application of your own: its manifests, its Application, its namespace, its host in every environment;\n' +
-      'shows the files, asks, and makes one commit. It is published as NAME.DOMAIN, and the probe of every published\n' +
-      'host finds it by itself. Nothing is written unless all of it builds.',
+      'Writes an application of your own: its manifests, its Application, its namespace with its limits, its host in\n' +
+      'every environment; shows the files, asks, and makes one commit. It is published as NAME.DOMAIN, and the probe of\n' +
+      'every published host finds it by itself. Nothing is written unless all of it builds.',
     options: {
       name: text('NAME', 'of the application, its namespace and its host'),
       image: text('IMAGE', 'with a version: ghcr.io/owner/notes:1.4.2'),

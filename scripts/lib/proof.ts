@@ -48,6 +48,7 @@ export const claims = [
   claim('logs', "every namespace's logs arrive in Loki, the nodes' journals and the events too", '– – ✓'),
   claim('series', 'what Proxmox VE sends arrives in InfluxDB, with a token that can do nothing else', '– – ✓'),
   claim('restore', 'a namespace comes back from a backup, with what lay on its volume', '– – ✓'),
+  claim('limits', 'each namespace lets in what is installed, and refuses a pod beyond its limits', '✓ – –'),
   claim('capacity', 'everything fits the nodes of the house', '✓ – –'),
   claim('failover', 'another node takes an address over when one is lost', '– – –'),
   claim('acme', "Let's Encrypt issues over DNS-01", '– – –'),

@@ -121,6 +121,11 @@ test('a new application is one commit, with its own host in each environment', a
   assert.equal(textAt(ingress?.spec, 'rules', 0, 'host'), 'my-notes.elsewhere.net')
   for (const place of ['namespaces', 'project'])
     assert.match(read(`infrastructure/platform/argocd/${place}.yaml`), /(name|namespace): my-notes$/m)
+  // What its namespace may take is not its own to say: it comes with the others'.
+  const limits = built('infrastructure/security').filter(({ metadata }) => metadata.namespace === 'my-notes')
+  assert.deepEqual(limits.map(({ kind }) => kind).sort(), ['LimitRange', 'ResourceQuota'])
+  const quota = limits.find(({ kind }) => kind === 'ResourceQuota')
+  assert.equal(textAt(quota?.spec, 'hard', 'requests.storage'), '2Gi')
 })
 
 test('versions stand still where they were promoted to, until the next promotion', async () => {
@@ -168,11 +173,11 @@ test('what is no environment, or the same twice, is refused', async () => {
   }
 })
 
-test('an application that leaves Git leaves nothing behind there but its namespace', async () => {
+test('an application that leaves Git leaves nothing behind there but its namespace, with its limits', async () => {
   const ended = await run('remove-app', '--name', 'my-notes', '--yes')
   assert.equal(ended.code, 0, ended.stderr)
   assert.match(ended.stdout, /in the cluster nothing has changed yet\. Next: git push && make remove-app NAME=my-notes/)
-  assert.equal(git('grep', '-il', 'my-\\?notes', '--', 'gitops', 'infrastructure').split('\n').length, 2)
+  assert.equal(git('grep', '-il', 'my-\\?notes', '--', 'gitops', 'infrastructure').split('\n').length, 4)
   for (const environment of ['dev', 'staging', 'prod'])
     assert.ok(!built(`gitops/environments/${environment}`).some(({ metadata }) => metadata.name === 'my-notes'))
   const back = await run('add-app', ...notes, '--yes')

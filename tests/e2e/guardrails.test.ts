@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type K8sObject, listAt, nameOf, textAt, timeAt } from '../../scripts/lib/k8s.ts'
+import { sentence } from '../../scripts/lib/proof.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { platform } from '../../scripts/lib/status/summary.ts'
 import { labObjects } from '../manifests/lab-objects.ts'
@@ -48,13 +49,23 @@ function podOf(object: K8sObject, i: number): object[] {
     })
 }
 
-test('each pod of the platform and of the applications is let in, without a warning', async () => {
+test(sentence('limits'), async () => {
   const pods = labObjects('prod').flatMap(podOf)
   assert.ok(pods.length >= 25, `only ${pods.length}`)
   const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: pods })
   // The namespaces of the applications have their quotas from the folder above.
   const ran = await lab.cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { input })
-  assert.deepEqual([ran.stderr, ran.code], ['', 0])
+  assert.deepEqual([ran.stderr, ran.code], ['', 0]) // not even a warning of what newer standards would refuse
+  const large = { requests: { memory: '32Gi' }, limits: { memory: '32Gi' } }
+  const refused = await lab.cluster.kubectl(['create', '--dry-run=server', '-f', '-'], {
+    input: JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'large', namespace: 'velero' },
+      spec: { containers: [{ name: 'large', image: 'example.org/large:1.0', resources: large }] },
+    }),
+  })
+  assert.match(refused.stderr, /maximum memory usage per Container is 2Gi, but limit is 32Gi/)
 })
 
 test('everything rolls at once, and no pod is refused', async () => {
