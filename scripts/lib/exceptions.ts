@@ -44,7 +44,7 @@ const code = (text: string): string => `\`${text}\``
 export function securityPage(namespaces: readonly string[]): string {
   const { podSecurity, clusterRights } = readExceptions()
   const limits = namespaces.map(namespace => {
-    const [quota, range] = guardrails(namespace).filter(({ kind }) => /^(ResourceQuota|LimitRange)$/.test(kind))
+    const [quota, range] = guardrails(namespace)
     const hard = mapAt(quota?.spec, 'hard')
     const most = mapAt(listAt(range?.spec, 'limits')[0], 'max')
     const storage = hard['requests.storage']

@@ -1,4 +1,4 @@
-// What limits a namespace: the files in infrastructure/security that are named after it.
+// What limits a namespace: its level of Pod Security, its quota and its limit range.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readManifest } from './fill.ts'
@@ -24,11 +24,11 @@ export function podSecurity(level: Level): Record<string, string> {
   }
 }
 
-/** In each folder `base/NAMESPACE.yaml`, or `optional/NAMESPACE.yaml` of a namespace that not every lab has. */
-export const guardrailFolders = [
-  'infrastructure/security/resource-quotas',
-  'infrastructure/security/network-policies',
-] as const
+const folder = 'infrastructure/security/resource-quotas'
+
+/** The file of a namespace, in `optional/` where not every lab has it; undefined when there is none. */
+export const limitsFileOf = (namespace: string): string | undefined =>
+  ['base', 'optional'].map(part => `${folder}/${part}/${namespace}.yaml`).find(file => existsSync(join(root, file)))
 
 /**
  * How a quota follows from what is installed. `times`: what ours request at the worst moment, and half as much again, for
@@ -40,12 +40,10 @@ export const headRoom = { times: 1.5, nodes: 10, most: 4 } as const
 /** k3s brings a provisioner of its own, and RANCHER=false leaves Rancher out. */
 export const notAlways: readonly string[] = ['local-path-storage', 'cattle-system']
 
-/** The objects that limit a namespace; none where nothing is named after it. Plain YAML, so nothing is filled in. */
-export function guardrails(namespace: string, top = root): K8sObject[] {
-  return guardrailFolders
-    .flatMap(folder => ['base', 'optional'].map(part => `${folder}/${part}/${namespace}.yaml`))
-    .filter(file => existsSync(join(top, file)))
-    .flatMap(file => readManifest(file, {}))
+/** The quota and the limit range of a namespace; none where there is no file. Plain YAML, so nothing is filled in. */
+export function guardrails(namespace: string): K8sObject[] {
+  const file = limitsFileOf(namespace)
+  return file === undefined ? [] : readManifest(file, {})
 }
 
 /**
@@ -58,7 +56,8 @@ export function misplaced(
   documents: readonly YamlDocument[],
   known: { always: readonly string[]; sometimes: readonly string[] },
 ): YamlFlaw[] {
-  const [, part, namespace = ''] = /^infrastructure\/security\/[\w-]+\/(base|optional)\/(.+)\.yaml$/.exec(file) ?? []
+  const [, part, namespace = ''] =
+    /^infrastructure\/security\/resource-quotas\/(base|optional)\/(.+)\.yaml$/.exec(file) ?? []
   if (!part) return []
   const names = [...known.always, ...known.sometimes]
   if (!names.includes(namespace)) {

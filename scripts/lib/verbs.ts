@@ -26,7 +26,7 @@ export interface Verbs {
   plan: boolean
   /**
    * A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/) and
-   * what limits it: the files of that name in infrastructure/security.
+   * what it may take: the file of that name in infrastructure/security/resource-quotas.
    */
   namespace(name: string, options: { podSecurity: Level }): Promise<void>
   /** Who may talk to whom in a namespace, from infrastructure/security/network-policies: before its first pod is there. */

@@ -70,9 +70,7 @@ function flaws(namespace: string, rails: readonly K8sObject[], objects: readonly
 test('every namespace of ours has a quota and a limit range', () => {
   for (const namespace of namespaces)
     assert.deepEqual(
-      guardrails(namespace)
-        .map(({ kind }) => kind)
-        .filter(kind => kind !== 'NetworkPolicy'),
+      guardrails(namespace).map(({ kind }) => kind),
       ['ResourceQuota', 'LimitRange'],
       namespace,
     )

@@ -1,22 +1,10 @@
 // Does the quota of each namespace let in what is there and what is to come? Below that, an update would find no room.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { guardrailFolders, guardrails } from '../guardrails.ts'
+import { guardrails, limitsFileOf } from '../guardrails.ts'
 import { formatQuantity, type K8sObject, mapAt, podRequests, quantity } from '../k8s.ts'
-import { root } from '../root.ts'
 import { type Check, orWell, problem, type Result, warning } from './check.ts'
 import type { Facts } from './facts.ts'
 import { workloadsOf } from './needs.ts'
 import { chosen } from './ours.ts'
-
-const [folder] = guardrailFolders
-
-/** Of our files: the quota of a namespace and its place; undefined where there is none. */
-function quotaOf(namespace: string): { hard: Record<string, string>; file: string } | undefined {
-  const quota = guardrails(namespace).find(({ kind }) => kind === 'ResourceQuota')
-  const part = existsSync(join(root, folder, 'base', `${namespace}.yaml`)) ? 'base' : 'optional'
-  return quota && { hard: mapAt(quota.spec, 'hard'), file: `${folder}/${part}/${namespace}.yaml` }
-}
 
 /** What the pods of the steps that are to run request, by namespace. */
 function wanted(facts: Facts): Map<string, Record<string, number>> {
@@ -40,10 +28,9 @@ const used = (quota: K8sObject): Record<string, number> =>
   Object.fromEntries(Object.entries(mapAt(quota.status, 'used')).map(([name, text]) => [name, quantity(text)]))
 
 function below(facts: Facts, namespace: string, amounts: Record<string, number>, verb: string): Result[] {
-  const quota = quotaOf(namespace)
-  if (!quota) return []
+  const hard = mapAt(guardrails(namespace).find(({ kind }) => kind === 'ResourceQuota')?.spec, 'hard')
   return Object.entries(amounts).flatMap(([name, amount]) => {
-    const limit = quota.hard[name]
+    const limit = hard[name]
     // Sums of tenths end in …0000001.
     if (limit === undefined || amount <= quantity(limit) + 1e-6) return []
     const shown = formatQuantity(name.replace('requests.', ''), Math.round(amount * 1000) / 1000)
@@ -51,7 +38,7 @@ function below(facts: Facts, namespace: string, amounts: Record<string, number>,
       (facts.site.sandbox ? warning : problem)({
         what: `the quota of ${namespace} allows ${name} ${limit}, and ${shown} ${verb}`,
         why: 'pods that run would stay, and the next update or restart would find no room',
-        fix: `raise ${name} in ${quota.file}`,
+        fix: `raise ${name} in ${limitsFileOf(namespace)}`,
         link: 'infrastructure/docs/SECURITY.md',
       }),
     ]
