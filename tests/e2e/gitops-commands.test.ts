@@ -122,7 +122,9 @@ test('a new application is one commit, with its own host in each environment', a
   for (const place of ['namespaces', 'project'])
     assert.match(read(`infrastructure/platform/argocd/${place}.yaml`), /(name|namespace): my-notes$/m)
   // What its namespace may take is not its own to say: it comes with the others'.
-  const limits = built('infrastructure/security').filter(({ metadata }) => metadata.namespace === 'my-notes')
+  const limits = built('infrastructure/security/resource-quotas').filter(
+    ({ metadata }) => metadata.namespace === 'my-notes',
+  )
   assert.deepEqual(limits.map(({ kind }) => kind).sort(), ['LimitRange', 'ResourceQuota'])
   const quota = limits.find(({ kind }) => kind === 'ResourceQuota')
   assert.equal(textAt(quota?.spec, 'hard', 'requests.storage'), '2Gi')

@@ -65,7 +65,7 @@ export async function newApplication(values: Values, top = root): Promise<{ want
   const folders = [
     ...environments.map(one => `gitops/environments/${one}`),
     `gitops/apps/${name}`,
-    'infrastructure/security',
+    'infrastructure/security/resource-quotas',
   ]
   const built = await buildWith(files, folders, top)
   built.slice(0, environments.length).forEach((text, i) => {
