@@ -19,7 +19,7 @@ import { groups } from './lib/site/key.ts'
 import { siteKeys, variables } from './lib/site/reference.ts'
 import { about, type Key } from './lib/site/schema.ts'
 import { placeholders } from './lib/site/values.ts'
-import { platform } from './lib/status/summary.ts'
+import { platform } from './lib/status/platform.ts'
 import { isMain } from './lib/step.ts'
 
 function envExample(): string {

@@ -67,7 +67,7 @@ What limits the lab from inside: how much each namespace may take, what its pods
 
 Each namespace of ours has a quota and a limit range, in
 [\`resource-quotas\`](../security/resource-quotas): one file a namespace. The step that makes a namespace of the platform
-applies its file; those of the applications come from Git, before all else (\`gitops/applications/security.yaml\`).
+applies its file; those of the applications come from Git, before all else (\`gitops/applications/resource-quotas.yaml\`).
 \`${notAlways.join('` and `')}\` are in \`optional/\`, because not every lab has them; \`make add-app\` writes its own there.
 
 A quota is what ours request at the worst moment (everything rolls at once, every hook runs), times ${headRoom.times}; of what runs

@@ -76,7 +76,7 @@ before(async () => {
   if (withApplications) {
     const { site } = await sandboxSite(name)
     const story = new Story(lab.sandbox, lab.cluster, await makeSnapshot(lab.sandbox, site, () => {}), () => {})
-    await story.openProject()
+    await story.openProjects()
     assert.deepEqual(await story.bringUp('dev'), [])
   }
   node = (await lab.cluster.list('nodes'))[0]?.metadata.name ?? ''

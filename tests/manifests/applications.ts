@@ -14,7 +14,7 @@ const projects = new Map(
 const namespaces = platform.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name)
 const projectOf = ({ spec }: K8sObject) => projects.get(textAt(spec, 'project') ?? '')
 /** The limits are set by one application, in a project of its own. */
-const wanted = ({ metadata }: K8sObject) => (metadata.name === 'security' ? 'security' : 'homelab')
+const wanted = ({ metadata }: K8sObject) => (metadata.name === 'resource-quotas' ? 'security' : 'homelab')
 
 /** Everything that is wrong with it; empty when nothing is. */
 export function flawsOf(child: K8sObject): string[] {

@@ -2,7 +2,7 @@
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
 import { folder, readPolicies } from '../policies/own.ts'
 import { lockedOut } from '../policies/vital.ts'
-import { platform } from '../status/summary.ts'
+import { platform } from '../status/platform.ts'
 import { type Check, few, problem, well } from './check.ts'
 
 /** The port by which pods reach the API server: after its Service has been translated. */

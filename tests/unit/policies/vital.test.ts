@@ -5,7 +5,7 @@ import type { K8sObject } from '../../../scripts/lib/k8s.ts'
 import { readPolicies } from '../../../scripts/lib/policies/own.ts'
 import { lockedOut } from '../../../scripts/lib/policies/vital.ts'
 import { networkPolicies } from '../../../scripts/lib/preflight/policies.ts'
-import { platform } from '../../../scripts/lib/status/summary.ts'
+import { platform } from '../../../scripts/lib/status/platform.ts'
 import { facts } from '../preflight/support.ts'
 
 const policies = platform.flatMap(({ namespace }) => readPolicies(namespace))
