@@ -15,7 +15,8 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
 	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \
 	credentials trust-ca network-policies proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
-	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs
+	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs \
+	diff validate validate-yaml validate-manifests lint-workflows scan scan-images
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +77,9 @@ remove-app: setup ### an application leaves: first Git, then, confirmed, the clu
 promote: setup ### an environment gets the versions of another (FROM=staging TO=prod)
 	@$(RUN) scripts/promote.ts --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(if $(PLAN),--plan)
 
+diff: setup ## what a branch changes in the cluster, by Argo CD (BASE=main FULL=FILE); LIVE=1: Git against the cluster
+	@$(RUN) scripts/diff.ts $(if $(BASE),--base "$(BASE)") $(if $(FULL),--full "$(FULL)") $(if $(LIVE),--live)
+
 test-alert: setup ## a test alert through Alertmanager: which channel takes it
 	@$(RUN) scripts/test-alert.ts
 
@@ -135,6 +139,23 @@ check: setup ### types, lint, generated files, unit tests and manifests: half a 
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/docs.ts --check
 	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
+
+validate: validate-yaml lint-workflows validate-manifests scan ### what a pull request is asked, but for the tests themselves
+
+validate-yaml: setup ### every YAML file, read strictly: file, line and key of what is wrong
+	@$(RUN) scripts/validate-yaml.ts
+
+validate-manifests: setup ### every manifest by the API server with the real CRDs, and by kubeconform
+	@$(NODE_TEST) --test-concurrency=1 $(manifests) tests/validate/manifests.test.ts
+
+lint-workflows: setup ### the workflows by actionlint and zizmor
+	@$(NODE_TEST) tests/validate/workflows.test.ts
+
+scan: setup ### misconfigurations and secrets, by Trivy, and by gitleaks over the history
+	@$(NODE_TEST) tests/validate/scan.test.ts
+
+scan-images: setup ### known vulnerabilities of every image, as Markdown; needs a network, never fails for what it finds
+	@$(RUN) scripts/scan-images.ts
 
 test: check test-e2e test-fuzz ## check, the scripts as processes on a real control plane, a minute of wrong input
 

@@ -72,6 +72,13 @@ export class ApiServer {
     return this.#find(resource => resource.names.includes(short) && (group === '' || resource.group === group))
   }
 
+  /** Everything that is served, as Helm's `.Capabilities.APIVersions` has it: `apps/v1`, `apps/v1/Deployment`. */
+  async versions(): Promise<string[]> {
+    this.#resources ??= this.#discover()
+    const all = (await this.#resources).map(({ base, kind }) => [base.replace(/^\/apis?\//, ''), kind] as const)
+    return [...new Set(all.flatMap(([version, kind]) => [version, `${version}/${kind}`]))].sort()
+  }
+
   /** Ends the proxy. */
   async close(): Promise<void> {
     const proxy = await this.#proxy

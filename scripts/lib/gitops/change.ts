@@ -19,9 +19,13 @@ const execute = promisify(execFile)
 
 /**
  * What is already changed would end up in the same commit.
+ * @param fix what to do about it
  * @throws HomelabError (exit 2) when something is, or this is no checkout
  */
-export async function refuseDirty(top = root): Promise<void> {
+export async function refuseDirty(
+  top = root,
+  fix = 'git commit or git stash them first: this makes one commit of its own',
+): Promise<void> {
   if ((await git(top, 'rev-parse', 'HEAD')) === undefined)
     throw new HomelabError({
       what: 'this folder is no Git checkout with a commit',
@@ -34,7 +38,7 @@ export async function refuseDirty(top = root): Promise<void> {
     throw new HomelabError({
       what: 'the checkout has changes that are not committed',
       why: changed.split('\n').slice(0, 3).join(', '),
-      fix: 'git commit or git stash them first: this makes one commit of its own',
+      fix,
       code: exit.usage,
     })
 }

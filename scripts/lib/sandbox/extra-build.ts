@@ -52,11 +52,19 @@ async function describe(name: ExtraName): Promise<{ go: Go; found: ExtraPrograms
   const go = { ...plain, env: { ...plain.env, ...extra.env } }
   const goMod = await readFile(join(module(name), 'go.mod'), 'utf8')
   const recipe = JSON.stringify(extra, (_, value) => (value instanceof RegExp ? String(value) : value))
-  const dir = join(programsRoot(), `${name}-${await fingerprint(module(name), go, recipe)}`)
+  const dir = join(programsRoot(), `${name}-${await fingerprint(module(name), go, recipe, othersOf(name))}`)
   return { go, found: { dir, version: moduleVersion(goMod, extra.versionOf) } }
 }
 
-const module = (name: ExtraName) => join(sources, name)
+const folderOf = (name: ExtraName): string => (extras[name] as Extra).module ?? name
+const module = (name: ExtraName) => join(sources, folderOf(name))
+
+/** Folders of the module that only another group is built from. */
+const othersOf = (name: ExtraName): string[] =>
+  (Object.keys(extras) as ExtraName[])
+    .filter(one => one !== name && folderOf(one) === folderOf(name))
+    .flatMap(one => Object.keys(extras[one].packages).filter(path => path.startsWith('./')))
+    .map(path => path.slice(2))
 
 async function build(name: ExtraName, go: Go, { dir, version }: ExtraPrograms, report: Report): Promise<void> {
   const extra: Extra = extras[name]

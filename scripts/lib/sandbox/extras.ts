@@ -6,6 +6,8 @@ import type { Patch } from './modules.ts'
 export interface Extra {
   /** What it is called in messages. */
   title: string
+  /** The folder of its module, when that is another's. */
+  module?: string
   /** Package → our name for the program. */
   packages: Readonly<Record<string, string>>
   /** The module whose version is that of the whole. */
@@ -29,6 +31,19 @@ const argo = 'github.com/argoproj/argo-cd/v3'
 const velero = 'github.com/vmware-tanzu/velero'
 const loki = 'github.com/grafana/loki/v3'
 
+const argoPatches: readonly Patch[] = [
+  {
+    // Metrics on every interface.
+    module: argo,
+    file: 'controller/appcontroller.go',
+    from: /^(\tmetricsAddr := fmt\.Sprintf\()"0\.0\.0\.0:%d"(, metricsPort\))$/gm,
+    to: '$1"127.0.0.1:%d"$2',
+  },
+]
+
+// Argo CD looks for it on its PATH; its images bring one. It asks about every commit, and an unsigned one is no failure.
+const argoScripts = { 'git-verify-wrapper.sh': '#!/bin/sh\ngit verify-commit "$1" 2>&1\nexit 0\n' }
+
 export const extras = {
   argocd: {
     title: 'Argo CD',
@@ -38,19 +53,10 @@ export const extras = {
       './redis': 'argocd-redis',
     },
     versionOf: argo,
-    patches: [
-      {
-        // Metrics on every interface.
-        module: argo,
-        file: 'controller/appcontroller.go',
-        from: /^(\tmetricsAddr := fmt\.Sprintf\()"0\.0\.0\.0:%d"(, metricsPort\))$/gm,
-        to: '$1"127.0.0.1:%d"$2',
-      },
-    ],
+    patches: argoPatches,
     stamps: [`${argo}/common.version`],
     env: { GOTOOLCHAIN: 'auto' },
-    // Argo CD looks for it on its PATH; its images bring one. It asks about every commit, and an unsigned one is no failure.
-    scripts: { 'git-verify-wrapper.sh': '#!/bin/sh\ngit verify-commit "$1" 2>&1\nexit 0\n' },
+    scripts: argoScripts,
     ports: ['redis', 'repo-server'],
   },
   backup: {
@@ -100,6 +106,31 @@ export const extras = {
       },
     ],
     stamps: ['main.VERSION'],
+  },
+  checks: {
+    title: 'kubeconform, actionlint and gitleaks',
+    packages: {
+      'github.com/yannh/kubeconform/cmd/kubeconform': 'kubeconform',
+      'github.com/rhysd/actionlint/cmd/actionlint': 'actionlint',
+      'github.com/zricethezav/gitleaks/v8': 'gitleaks',
+    },
+    versionOf: 'github.com/yannh/kubeconform',
+  },
+  trivy: {
+    title: 'Trivy',
+    packages: { 'github.com/aquasecurity/trivy/cmd/trivy': 'trivy' },
+    versionOf: 'github.com/aquasecurity/trivy',
+    stamps: ['github.com/aquasecurity/trivy/pkg/version/app.ver'],
+    env: { GOTOOLCHAIN: 'auto' },
+  },
+  render: {
+    title: "Argo CD's renderer",
+    module: 'argocd',
+    packages: { './render': 'argocd-render', 'sigs.k8s.io/kustomize/kustomize/v5': 'kustomize' },
+    versionOf: argo,
+    patches: argoPatches, // not needed; what was compiled for the one is then there for the other
+    env: { GOTOOLCHAIN: 'auto' },
+    scripts: argoScripts,
   },
   prometheus: {
     title: 'promtool and amtool',

@@ -43,15 +43,16 @@ const folders = ['infrastructure/platform', 'infrastructure/monitoring', 'infras
  * Everything that is wrong with the owner's YAML, file by file.
  * @param top the repository
  * @param vars the names that the site gives
+ * @param others further files to look at
  */
-export function yamlProblems(top: string, vars: Vars): Problem[] {
+export function yamlProblems(top: string, vars: Vars, others: readonly string[] = []): Problem[] {
   const found = folders
     .filter(folder => existsSync(join(top, folder)))
     .flatMap(folder => readdirSync(join(top, folder), { recursive: true, withFileTypes: true }))
     .filter(entry => !entry.isDirectory() && /\.ya?ml$/.test(entry.name))
     .map(entry => relative(top, join(entry.parentPath ?? entry.path, entry.name)))
   const names = { ...vars, ...Object.fromEntries(stepNames.map(name => [name, ''])) }
-  return [...new Set([...needed, ...found])].sort().flatMap(file => fileProblems(file, top, names))
+  return [...new Set([...needed, ...found, ...others])].sort().flatMap(file => fileProblems(file, top, names))
 }
 
 /**
