@@ -93,9 +93,9 @@ test('versions come from go.mod, where each is said once', () => {
 test('each optional program has a module that requires what it is called after', async () => {
   process.env.XDG_CACHE_HOME = folder
   for (const name of extraNames) {
-    const { versionOf, patches = [] }: Extra = extras[name]
+    const { versionOf, patches = [], module: folder = name }: Extra = extras[name]
     const goMod = readFileSync(
-      fileURLToPath(new URL(`../../infrastructure/sandbox/${name}/go.mod`, import.meta.url)),
+      fileURLToPath(new URL(`../../infrastructure/sandbox/${folder}/go.mod`, import.meta.url)),
       'utf8',
     )
     for (const module of [versionOf, ...patches.map(patch => patch.module)])
