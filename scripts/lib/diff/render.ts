@@ -1,9 +1,9 @@
 // Applications rendered by Argo CD's own repo server code, at a commit of this repository; infrastructure/sandbox/argocd/render.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { readChartSource } from '../charts.ts'
+import { type ChartFiles, ourFiles, readChartSource } from '../charts.ts'
 import { HomelabError } from '../errors.ts'
 import { sourcesOf } from '../gitops/application.ts'
 import { at, type K8sObject } from '../k8s.ts'
@@ -62,6 +62,7 @@ export async function renderAll(
       helm: programs.paths.helm,
       source: readChartSource(process.env.CHARTS, 'auto'),
       ...(mirror === undefined ? {} : { mirror }),
+      files: held(work),
       report,
     })
     // Environments often have an application in common: it is rendered once.
@@ -99,6 +100,14 @@ export async function renderAll(
     server.closeAllConnections()
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+/** A chart of a branch is held to the digests that are recorded, and none is recorded: a comparison writes nothing. */
+function held(work: string): ChartFiles {
+  const files = ourFiles()
+  const lock = join(work, 'charts.lock.yaml')
+  if (existsSync(files.lock)) copyFileSync(files.lock, lock)
+  return { ...files, lock }
 }
 
 /** The Application with this repository at the side's commit, and the chart repositories on loopback. */

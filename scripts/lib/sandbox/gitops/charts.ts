@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { aboutChart } from '../../chart-file.ts'
 import { sha256 } from '../../chart-lock.ts'
-import { archiveName, type Chart, type ChartSource, findPinned } from '../../charts.ts'
+import { archiveName, type Chart, type ChartFiles, type ChartSource, findPinned } from '../../charts.ts'
 import { exit, HomelabError } from '../../errors.ts'
 import { type Archive, indexText } from '../../mirror/files.ts'
 import type { Report } from '../report.ts'
@@ -21,6 +21,8 @@ interface Options {
   helm: string
   source: ChartSource
   mirror?: string
+  /** Other places for digests and archives than the usual ones. */
+  files?: ChartFiles
   report: Report
 }
 
