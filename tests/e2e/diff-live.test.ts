@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { root } from '../../scripts/lib/root.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { checkout, Lab, sandboxFor, script } from './support.ts'
@@ -25,6 +26,9 @@ before(async () => {
     execFileSync('git', [...who, '-C', folder, ...args])
   }
   await lab.cluster.kubectl(['create', 'namespace', 'welcome'])
+  // The page has a route of Traefik's kind.
+  await lab.cluster.kubectl(['apply', '--server-side', '-f', join(root, 'infrastructure/sandbox/charts/traefik/crds')])
+  await lab.cluster.kubectl(['wait', '--for=condition=Established', 'crd/ingressroutes.traefik.io'])
 })
 after(async () => {
   rmSync(folder, { recursive: true, force: true })

@@ -75,7 +75,7 @@ test('changes that are not committed are refused, named, and left alone', async 
   const ended = await diff()
   assert.equal(ended.code, 2)
   assert.match(ended.stderr, /not committed[\s\S]*loki\.yaml[\s\S]*fix .*two commits are compared/)
-  assert.equal(read(file), `${text}# mine\n`)
+  assert.equal(readFileSync(join(folder, file), 'utf8'), `${text}# mine\n`)
   git('checkout', '-q', '--', file)
 })
 
