@@ -1,6 +1,6 @@
 // Does the quota of each namespace let in what is there and what is to come? Below that, an update would find no room.
 import { guardrails, limitsFileOf } from '../guardrails.ts'
-import { formatQuantity, type K8sObject, mapAt, podRequests, quantity } from '../k8s.ts'
+import { formatQuantity, type K8sObject, mapAt, podRequests, quantity, textAt } from '../k8s.ts'
 import { type Check, orWell, problem, type Result, warning } from './check.ts'
 import type { Facts } from './facts.ts'
 import { workloadsOf } from './needs.ts'
@@ -23,9 +23,29 @@ function wanted(facts: Facts): Map<string, Record<string, number>> {
   )
 }
 
-/** What is in use, by the quota that is in the cluster. */
-const used = (quota: K8sObject): Record<string, number> =>
-  Object.fromEntries(Object.entries(mapAt(quota.status, 'used')).map(([name, text]) => [name, quantity(text)]))
+/** What is in use, by namespace: as the quotas in the cluster count it, and where there is none yet, by what is there. */
+function used({ objects }: Facts): Map<string, Record<string, number>> {
+  const found = new Map<string, Record<string, number>>()
+  const add = ({ metadata: { namespace = '' } }: K8sObject, amounts: Record<string, number>) => {
+    const sum = found.get(namespace) ?? {}
+    for (const [name, amount] of Object.entries(amounts)) sum[name] = (sum[name] ?? 0) + amount
+    found.set(namespace, sum)
+  }
+  for (const pod of objects.of('Pod')) {
+    if (['Succeeded', 'Failed'].includes(textAt(pod.status, 'phase') ?? '')) continue
+    const { cpu = 0, memory = 0 } = podRequests(pod.spec)
+    add(pod, { pods: 1, 'requests.cpu': cpu, 'requests.memory': memory })
+  }
+  for (const service of objects.of('Service'))
+    if (textAt(service.spec, 'type') === 'LoadBalancer') add(service, { 'services.loadbalancers': 1 })
+  for (const { metadata, status } of objects.of('ResourceQuota'))
+    if (metadata.name === 'homelab')
+      found.set(
+        metadata.namespace ?? '',
+        Object.fromEntries(Object.entries(mapAt(status, 'used')).map(([name, text]) => [name, quantity(text)])),
+      )
+  return found
+}
 
 function below(facts: Facts, namespace: string, amounts: Record<string, number>, verb: string): Result[] {
   const hard = mapAt(guardrails(namespace).find(({ kind }) => kind === 'ResourceQuota')?.spec, 'hard')
@@ -48,11 +68,9 @@ function below(facts: Facts, namespace: string, amounts: Record<string, number>,
 export const quotas: Check = {
   id: 'nodes.quotas',
   title: 'Quotas',
-  reads: ['Node', 'ResourceQuota'],
+  reads: ['Node', 'Pod', 'Service', 'ResourceQuota'],
   look(facts) {
-    const ours = facts.objects.of('ResourceQuota').filter(({ metadata }) => metadata.name === 'homelab')
-    const live = new Map(ours.map(one => [one.metadata.namespace ?? '', used(one)]))
-    const inUse = [...live].flatMap(([namespace, amounts]) => below(facts, namespace, amounts, 'are in use'))
+    const inUse = [...used(facts)].flatMap(([namespace, amounts]) => below(facts, namespace, amounts, 'are in use'))
     const asked = [...wanted(facts)].flatMap(([namespace, amounts]) =>
       below(facts, namespace, amounts, 'are asked for'),
     )

@@ -21,6 +21,22 @@ export const faults: readonly Fault[] = [
   },
   {
     check: 'nodes.quotas',
+    fault: 'no quota yet, and more in the namespace than ours would allow',
+    change: {
+      objects: bare(
+        pod('loki/loki-0', 'n1', { cpu: '2', memory: '128Mi' }),
+        pod('loki/old', 'n1', { memory: '9Gi' }, { status: { phase: 'Succeeded' } }),
+        object('Service', 'loki/syslog', { spec: { type: 'LoadBalancer' } }),
+        pod('mine/large', 'n1', { cpu: '3' }),
+      ),
+    },
+    says: [
+      /^problem: the quota of loki allows requests\.cpu 500m, and 2 CPU are in use/,
+      /^problem: the quota of loki allows services\.loadbalancers 0, and 1 are in use/,
+    ],
+  },
+  {
+    check: 'nodes.quotas',
     fault: 'a quota that was lowered below what is in use',
     change: { objects: bare(quota('loki', { 'requests.storage': '200Gi', pods: '1' }), quota('mine', { pods: '99' })) },
     says: [
