@@ -29,6 +29,8 @@ export async function readState(cluster: Cluster): Promise<State> {
     const shown = object.kind === 'Secret' ? withoutValues(object) : object
     // Where its first pod happened to be.
     if (object.kind === 'PersistentVolume') delete (shown.spec as { nodeAffinity?: unknown }).nodeAffinity
+    // Use is counted at the controller's own pace.
+    if (object.kind === 'ResourceQuota') delete shown.status
     return [nameOf(object), JSON.stringify(plain(shown, names))] as const
   })
   // Pods of one owner have no names of their own: they are counted.
