@@ -208,7 +208,8 @@ function story(target: Target, owner: Owner): void {
     const refused = /can't connect|timed out/
     /** Which of them a stranger cannot connect to; what they answer does not count. */
     const shut = async () => {
-      const each = `for t in ${[door, ...inner].join(' ')}; do echo $t $(busybox wget -T 3 -O /dev/null http://$t/ 2>&1 | tail -n 1); done`
+      const ask = `busybox nc -w 3 \${t%:*} \${t#*:} < /dev/null 2>&1 | head -n 1`
+      const each = `for t in ${[door, ...inner].join(' ')}; do echo $t $(${ask}); done`
       const said = (await pod('stranger', each)).split('\n')
       assert.equal(said.length, inner.length + 1, said.join('\n'))
       return said.filter(text => refused.test(text)).map(text => text.split(' ')[0])
