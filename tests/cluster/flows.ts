@@ -70,7 +70,8 @@ export class Watch {
       peer.namespace === end.namespace &&
       selects({ matchLabels: { ...peer.labels } }, end.labels)
     // The suite's own pods try what should be shut.
-    const counts = (from: End) => ('address' in from ? !node(from.address) : from.namespace !== 'suite')
+    const counts = (from: End) =>
+      'address' in from ? !node(from.address) : !['writer', 'reader', 'stranger'].includes(from.name)
     const of = [...this.#seen.values()].filter(({ from, to }) => (ours(from) || ours(to)) && counts(from))
     const listed = ({ from, to, port, protocol }: Seen) =>
       needed.some(

@@ -15,6 +15,8 @@ export interface Target {
   arp: boolean
   /** Where the API server writes down every request, if we may read it, and who is us in there. */
   audit?: { log: string; user: string }
+  /** What a pod tries connections with: `connect` to $t, an address with its port; `lookup` of a name. */
+  probe: { image: string; connect: string; lookup: string }
   /** The node's table of connections, if it can be read. */
   connections?: () => Promise<string>
   /** The directory of kubectl and helm, before everything else on PATH. */
@@ -34,6 +36,11 @@ export function findTarget(): Target | string {
     if (!CONTEXT || !POOL) return 'CLUSTER=KUBECONFIG needs CONTEXT=NAME and POOL=FIRST-LAST beside it'
     return {
       ...{ kind: 'k3s', kubeconfig: CLUSTER, context: CONTEXT, pool: POOL, arp: false, charts: 'real' },
+      probe: {
+        image: 'docker.io/library/busybox:1.37.0',
+        connect: 'busybox nc -w 3 ${t%:*} ${t#*:} < /dev/null',
+        lookup: 'busybox nslookup',
+      },
       end: () => {},
     }
   }
@@ -95,6 +102,8 @@ function startLab(): Target {
     pool: '10.77.0.200-10.77.0.250',
     arp: true,
     audit: { log: join(labFiles, 'run/audit.log'), user: 'lab-admin' },
+    // Debian's busybox is linked so that it resolves nothing without files that an image lacks.
+    probe: { image: 'lab.local/hello:1', connect: '/hello get http://$t/', lookup: '/hello lookup' },
     connections: async () =>
       (await promisify(execFile)(join(lab, 'sh.sh'), ['cat', '/proc/net/nf_conntrack'], { maxBuffer: 2 ** 26 })).stdout,
     bin: join(labFiles, 'bin'),
