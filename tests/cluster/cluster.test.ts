@@ -30,7 +30,7 @@ function story(target: Target, owner: Owner): void {
   const watched = target.connections ? new Watch(new Cluster(target), target.connections) : undefined
 
   after(async () => {
-    watched?.end()
+    await watched?.end()
     await cluster.close()
     owner.end()
     target.end()

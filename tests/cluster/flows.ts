@@ -31,8 +31,9 @@ export class Watch {
     this.#timer = setInterval(() => void this.look().catch(() => {}), 5000).unref() // the cluster may be down on purpose
   }
 
-  end(): void {
+  async end(): Promise<void> {
     clearInterval(this.#timer)
+    await this.#cluster.close()
   }
 
   async look(): Promise<void> {
