@@ -45,10 +45,12 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line]
 }
 
-/** The cause and the way out of something, below it and in 80 columns. Commands stay whole, so that they can be pasted. */
-export function whyAndFix(why: string | undefined, fix: string | undefined): string[] {
+/** The cause and the way out of something, below it and in 80 columns. Commands and addresses stay whole, so that they can be pasted. */
+export function whyAndFix(why: string | undefined, fix: string | undefined, link?: string): string[] {
   const lines = why ? wrap(why, 80 - 7).map((line, i) => `  ${i ? '   ' : paint('dim', 'why')}  ${line}`) : []
-  return fix ? [...lines, `  ${paint('dim', 'fix')}  ${fix}`] : lines
+  if (fix) lines.push(`  ${paint('dim', 'fix')}  ${fix}`)
+  if (link) lines.push(`  ${paint('dim', 'see')}  ${link}`)
+  return lines
 }
 
 /** `4.2s`, `1m 05s` */

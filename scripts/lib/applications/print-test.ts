@@ -2,6 +2,7 @@
 import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
+import { withPage } from '../troubleshooting.ts'
 import type { State, Tested } from './test.ts'
 
 const marks = {
@@ -50,10 +51,10 @@ export function printTested(tested: readonly Tested[], site: Site, took: number,
     print(`${one.name.padEnd(width)}  ${cells.join('  ')}  ${paint('dim', one.hosts[0] ?? '')}`.trimEnd())
   }
   for (const { name, findings } of fixed)
-    for (const { what, why, fix } of findings) {
+    for (const { what, why, fix, link } of findings.map(withPage)) {
       print('')
       for (const [i, line] of wrap(`${name}: ${what}`, 76).entries()) print(`${i ? ' ' : paint('red', '✗')} ${line}`)
-      for (const line of whyAndFix(why, fix)) print(line)
+      for (const line of whyAndFix(why, fix, link)) print(line)
     }
   const unseen = counts.notMeasurable ? `, ${counts.notMeasurable} not measurable here` : ''
   print(

@@ -3,6 +3,7 @@ import { paint, print, seconds, whyAndFix, wrap } from '../output.ts'
 import type { Seen } from '../outside/outside.ts'
 import { pasteable } from '../site/choose.ts'
 import type { Site } from '../site/site.ts'
+import { withPage } from '../troubleshooting.ts'
 import type { Finding } from './findings.ts'
 import type { HostLook, Look, ResolverLook } from './look.ts'
 import type { Tested } from './read.ts'
@@ -145,11 +146,12 @@ function shorten(name: string, width: number): string {
   return name.length <= width ? name : `${name.slice(0, width - 1)}…`
 }
 
-function describe({ level, what, why, fix }: Finding, site: Site): string[] {
+function describe(finding: Finding, site: Site): string[] {
+  const { level, what, why, fix, link } = withPage(finding)
   const [colour, sign] = marks[level]
   return [
     '',
     ...wrap(what, 78).map((line, i) => `${i ? ' ' : paint(colour, sign)} ${line}`),
-    ...whyAndFix(why, fix && pasteable(fix, site)),
+    ...whyAndFix(why, fix && pasteable(fix, site), link),
   ]
 }

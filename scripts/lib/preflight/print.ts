@@ -72,8 +72,7 @@ function linesOf(title: string, result: Result, site: Site): string[] {
   const lines = [`${head}${shade(first)}`.trimEnd(), ...rest.map(line => `${' '.repeat(margin)}${shade(line)}`)]
   if (result.state !== 'problem' && result.state !== 'warning') return lines
   const { why, fix, link } = withPage(result)
-  lines.push(...whyAndFix(why, fix && pasteable(fix, site)))
-  if (link) lines.push(`  ${paint('dim', 'see')}  ${link}`)
+  lines.push(...whyAndFix(why, fix && pasteable(fix, site), link))
   return lines
 }
 
