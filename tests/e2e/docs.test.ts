@@ -48,7 +48,7 @@ const targets: Readonly<Record<string, How>> = {
   configure: asks(/no answer for/),
   'add-app': { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
   promote: { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
-  proxmox: asks(/says nothing about Proxmox VE/),
+  proxmox: asks(/Proxmox VE/),
   'backup-keys': asks(/no passphrase|there is no bundle/),
   'restore-keys': asks(/there is no bundle/),
   seal: { ...(extras.includes('secrets') ? {} : { not: 'kubeseal is not built: make programs' }) },
@@ -116,7 +116,8 @@ const recipe = (words: readonly string[]): string[] =>
 /** kubectl as it is typed, but without its effect; what would follow a log or a port looks for the pods behind it. */
 function harmless(text: string): string {
   const words = wordsOf(text)
-  const verb = words.find(word => /^[a-z-]+$/.test(word) && !['kubectl', 'argocd', 'influxdb'].includes(word)) ?? ''
+  const verb =
+    words.find(word => /^[a-z][a-z-]*$/.test(word) && !['kubectl', 'argocd', 'influxdb'].includes(word)) ?? ''
   if (['delete', 'drain', 'uncordon', 'patch'].includes(verb)) return `${text} --dry-run=server`
   if (['logs', 'port-forward', 'exec'].includes(verb))
     return words
