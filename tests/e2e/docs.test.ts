@@ -12,7 +12,7 @@ import type { ExtraName } from '../../scripts/lib/sandbox/extras.ts'
 import { makeSnapshot } from '../../scripts/lib/sandbox/gitops/snapshot.ts'
 import { gitopsPrograms, Story } from '../../scripts/lib/sandbox/gitops/stage.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
-import { commands, declares, single, wordsOf } from '../unit/docs/commands.ts'
+import { commands, declares, inPassing, single, wordsOf } from '../unit/docs/commands.ts'
 import { checkout, Lab, sandboxFor, script } from './support.ts'
 
 const name = 'e2e-docs'
@@ -45,7 +45,7 @@ const targets: Readonly<Record<string, How>> = {
   'network-policies': {},
   upgrade: {},
   uninstall: asks(/--confirm/),
-  configure: asks(/no answer for/),
+  configure: asks(/DOMAIN: not set/),
   'add-app': { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
   promote: { not: 'tests/e2e/gitops-commands.test.ts does, in a repository with commits' },
   proxmox: asks(/Proxmox VE/),
@@ -99,7 +99,13 @@ after(async () => {
 
 /** What stands for something of the owner's, as this sandbox has it. */
 function filled(text: string): string {
-  const thing = /certificate/.test(text) ? 'wildcard' : /HOST=/.test(text) ? 'traefik' : 'welcome'
+  const things = {
+    certificate: 'wildcard',
+    'HOST=': 'traefik',
+    'namespace NAME': 'traefik',
+    storageclass: 'local-path',
+  }
+  const thing = Object.entries(things).find(([about]) => text.includes(about))?.[1] ?? 'welcome'
   return text
     .replace(/=NAMESPACE\b/, '=adguard')
     .replace(/\bNAMESPACE\b/g, 'traefik')
@@ -118,14 +124,21 @@ function harmless(text: string): string {
   const words = wordsOf(text)
   const verb =
     words.find(word => /^[a-z][a-z-]*$/.test(word) && !['kubectl', 'argocd', 'influxdb'].includes(word)) ?? ''
-  if (['delete', 'drain', 'uncordon', 'patch'].includes(verb)) return `${text} --dry-run=server`
-  if (['logs', 'port-forward', 'exec'].includes(verb))
-    return words
-      .filter(word => !/^\d+$/.test(word))
-      .join(' ')
-      .replace(` ${verb} `, ' get ')
-  return text
+  if (['delete', 'drain', 'uncordon', 'patch', 'annotate'].includes(verb)) return `${text} --dry-run=server`
+  if (!['logs', 'port-forward', 'exec', 'rollout'].includes(verb)) return text
+  const [looked = ''] = text.replace(/ (logs|port-forward|exec|rollout restart) /, ' get ').split(' -- ')
+  const plain = looked.replace(/ (--tail=\d+|-c [a-z]+|:?\d+)(?=\s|$)/g, '')
+  return /\b[a-z]+\//.test(plain) ? plain : plain.replace(/(\S+)$/, 'pod $1')
 }
+
+/** In passing: words about a command, and what has no object on a sandbox. */
+const notHere = [
+  /^kubectl \S+$/,
+  /^kubectl (describe certificate|logs --previous|port-forward pod)/,
+  /…/,
+  /^kubectl taint nodes/, // its nodes have none
+  /node-password|argocd-initial-admin-secret|influxdb-setup/, // k3s, Argo CD's own start and a Job that is over make them
+]
 
 const skipped: string[] = []
 
@@ -167,10 +180,11 @@ async function typed(text: string): Promise<string | undefined> {
 
 test('every command in the pages does what an owner expects of it', async t => {
   const all = [...new Set(commands.filter(({ hardware }) => !hardware).flatMap(({ text }) => single(text)))]
-  const ours = all.filter(text => /^(make|kubectl|scripts\/|\.\/bootstrap)/.test(text))
+  const passing = inPassing(/^kubectl /).filter(text => !notHere.some(one => one.test(text)))
+  const ours = [...new Set([...all.filter(text => /^(make|kubectl|scripts\/|\.\/bootstrap)/.test(text)), ...passing])]
   const wrong: string[] = []
   for (const text of ours) wrong.push(...[await typed(text)].flatMap(one => one ?? []))
-  t.diagnostic(`${ours.length - skipped.length} of ${all.length} different commands typed`)
+  t.diagnostic(`${ours.length - skipped.length} different commands typed`)
   for (const one of skipped) t.diagnostic(`not typed: ${one}`)
   t.diagnostic(`not typed, the shell and git are not ours: ${all.filter(text => !ours.includes(text)).join(' · ')}`)
   assert.deepEqual(wrong, [])

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../../scripts/lib/root.ts'
-import { pages } from './pages.ts'
+import { linesOf, pages } from './pages.ts'
 
 export interface Command {
   /** `infrastructure/docs/BACKUP.md:7` */
@@ -67,6 +67,15 @@ export function wordsOf(command: string): string[] {
 }
 
 export const commands: readonly Command[] = [...pages].flatMap(([path, page]) => commandsOf(path, page))
+
+/** kubectl in passing, between backticks: with an object or a list of them it is meant to be typed. */
+export const inPassing = (program: RegExp): string[] =>
+  [...pages.values()].flatMap(page =>
+    linesOf(page)
+      .filter(({ fence }) => fence === undefined)
+      .flatMap(({ text }) => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code))
+      .filter(code => program.test(code)),
+  )
 
 /** Whether a script declares an option, by itself or with what all of its kind have. */
 export function declares(program: string, option: string): boolean {
