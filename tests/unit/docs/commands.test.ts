@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { root } from '../../../scripts/lib/root.ts'
 import { keys } from '../../../scripts/lib/site/schema.ts'
 import { commands, commandsOf, declares, single, wordsOf } from './commands.ts'
-import { linesOf, pages } from './pages.ts'
+import { applications, linesOf, pages } from './pages.ts'
 
 /** The recipe of each make target. */
 const recipes = new Map(
@@ -23,6 +23,9 @@ const everywhere = ['ENV', 'SANDBOX', 'CHARTS']
 /** Programs that an owner has anyway, and whose use nobody here has to show. */
 const ordinary = ['git', 'cd', 'printf', 'echo', 'npx', 'export', 'chmod']
 
+/** The application of the owner's own in the examples. */
+const example = 'notes'
+
 /** What is wrong with a single command; undefined when it is one that only hardware knows. */
 function flaws(command: string): string[] | undefined {
   const [program = '', ...rest] = wordsOf(command)
@@ -33,6 +36,8 @@ function flaws(command: string): string[] | undefined {
     return rest.flatMap(word => {
       const [name = '', value] = word.split('=')
       if (value === undefined) return word === target ? [] : [`make ${target} takes no ${word}`]
+      if (name === 'APP' && /^[a-z]/.test(value) && ![...applications, example].includes(value))
+        return [`there is no application ${value}`]
       return everywhere.includes(name) || recipe.includes(`$(${name})`) ? [] : [`make ${target} knows no ${name}`]
     })
   }

@@ -1,11 +1,10 @@
 // Each component of the platform and each application has a page, and all pages have the same shape.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAllDocuments } from 'yaml'
 import { root } from '../../../scripts/lib/root.ts'
-import { linesOf, pages } from './pages.ts'
+import { applications, linesOf, pages } from './pages.ts'
 
 const folder = 'infrastructure/docs/components'
 const shape = ['Values', 'Reach it', 'Check', 'Upgrade', 'What breaks']
@@ -14,15 +13,10 @@ const shape = ['Values', 'Reach it', 'Check', 'Upgrade', 'What breaks']
 const partOf: Readonly<Record<string, string>> = { sealed: 'sealed-secrets' }
 
 const steps = readdirSync(join(root, 'bootstrap')).flatMap(file => /^\d\d-(.+)\.ts$/.exec(file)?.[1] ?? [])
-const applications = readdirSync(join(root, 'gitops/applications'))
-  .filter(file => file !== 'kustomization.yaml')
-  .flatMap(file => parseAllDocuments(readFileSync(join(root, 'gitops/applications', file), 'utf8')))
-  .map(document => document.toJS() as { kind: string; metadata: { name: string } })
-  .filter(({ kind }) => kind === 'Application')
-  .map(({ metadata: { name } }) => partOf[name] ?? name)
+const documented = applications.map(name => partOf[name] ?? name)
 
+const names = [...new Set([...steps, ...documented])]
 const pageOf = (name: string) => pages.get(`${folder}/${name}.md`) ?? ''
-const names = [...new Set([...steps, ...applications])]
 
 test('each component and each application has a page, and no page is of something that is gone', () => {
   assert.ok(steps.length === 7 && applications.length > 8, `${names}`)

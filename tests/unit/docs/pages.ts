@@ -1,7 +1,8 @@
 // The pages that people read, as the tests of the documentation see them.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
 import { root } from '../../../scripts/lib/root.ts'
 import { anchorOf } from '../../../scripts/lib/troubleshooting.ts'
 
@@ -50,3 +51,11 @@ export function anchorsOf(page: string): Set<string> {
     }),
   )
 }
+
+/** The applications that gitops/applications has, by name. */
+export const applications: readonly string[] = readdirSync(join(root, 'gitops/applications'))
+  .filter(file => file !== 'kustomization.yaml')
+  .flatMap(file => parseAllDocuments(readFileSync(join(root, 'gitops/applications', file), 'utf8')))
+  .map(document => document.toJS() as { kind: string; metadata: { name: string } })
+  .filter(({ kind }) => kind === 'Application')
+  .map(({ metadata }) => metadata.name)
