@@ -29,7 +29,8 @@ export async function schemasFrom(cluster: Cluster, folder: string): Promise<num
     for (const [name, one] of Object.entries(all))
       for (const known of one['x-kubernetes-group-version-kind'] ?? []) {
         if (known.group !== group || known.version !== number) continue
-        const file = join(folder, `${known.group}_${known.version}_${known.kind.toLowerCase()}.json`)
+        // What has no group is called after its version: `v1`.
+        const file = join(folder, `${group || number}_${number}_${known.kind.toLowerCase()}.json`)
         // One of several options that a kind of the same name has (DeleteOptions) is never a manifest.
         writeFileSync(file, JSON.stringify({ $ref: `#/components/schemas/${name}`, components }))
         kinds++
