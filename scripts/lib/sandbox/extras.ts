@@ -121,7 +121,7 @@ export const extras = {
     packages: { 'github.com/aquasecurity/trivy/cmd/trivy': 'trivy' },
     versionOf: 'github.com/aquasecurity/trivy',
     stamps: ['github.com/aquasecurity/trivy/pkg/version/app.ver'],
-    env: { GOTOOLCHAIN: 'auto' },
+    env: { GOTOOLCHAIN: 'auto', GOEXPERIMENT: 'jsonv2' }, // it is written for it
   },
   render: {
     title: "Argo CD's renderer",
