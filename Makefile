@@ -79,6 +79,9 @@ promote: setup ### an environment gets the versions of another (FROM=staging TO=
 
 diff: setup ## what a branch changes in the cluster, by Argo CD (BASE=main FULL=FILE); LIVE=1: Git against the cluster
 	@$(RUN) scripts/diff.ts $(if $(BASE),--base "$(BASE)") $(if $(FULL),--full "$(FULL)") $(if $(LIVE),--live)
+.PHONY: policies
+policies: setup ### what the policies ask, what is against them, the report on the CIS benchmark
+	@$(RUN) scripts/policies.ts
 
 test-alert: setup ## a test alert through Alertmanager: which channel takes it
 	@$(RUN) scripts/test-alert.ts

@@ -61,6 +61,7 @@ const targets: Readonly<Record<string, How>> = {
   'test-applications': { ...noted, applications: true },
   logs: { ...noted, applications: true },
   'test-alert': { codes: [1, 2], says: /Alertmanager/, applications: true },
+  policies: asks(/there are no policies in this cluster/),
   outdated: { not: 'it asks the publishers' },
   rehearse: { not: 'it is a test itself' },
   test: { not: 'it is this' },

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { at, type K8sObject, listAt, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { kustomized } from './rendered.ts'
+import { inModules } from '../../scripts/lib/sandbox/gitops/charts.ts'
+import { upstream } from '../../scripts/lib/sandbox/upstream.ts'
+import { withEverything } from './rendered.ts'
 
 export interface AppChart {
   application: string
@@ -16,9 +18,21 @@ export interface AppChart {
   values: Record<string, unknown>
 }
 
-/** The charts of all applications of an environment. */
-export const appCharts = (environment: string): AppChart[] =>
-  kustomized(`gitops/environments/${environment}`).flatMap(chartsOf)
+/** The charts of all applications that an environment may have. */
+export const appCharts = (environment: string): AppChart[] => withEverything(environment).flatMap(chartsOf)
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+const real = new Map(
+  await Promise.all(
+    Object.entries(inModules).map(
+      async ([chart, { module, path }]) => [chart, join((await upstream(module, say)).dir, path)] as const,
+    ),
+  ),
+)
+
+/** Where a chart lies without a network: the real one in its program's module, or a stand-in. */
+export const chartFolder = (chart: string): string =>
+  real.get(chart) ?? join(root, 'infrastructure/sandbox/charts', chart)
 
 /** The charts of one application. */
 export function chartsOf(application: K8sObject): AppChart[] {

@@ -4,22 +4,17 @@ import { join } from 'node:path'
 import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { chartsOf } from './application-charts.ts'
+import { chartFolder, chartsOf } from './application-charts.ts'
 import { kustomized, type Release, render } from './rendered.ts'
 
-const folder = 'infrastructure/sandbox/charts'
-
-/** CRDs left out; a text when it cannot be known here. */
-export function applicationObjects(application: K8sObject): K8sObject[] | string {
+/** CRDs left out. */
+export function applicationObjects(application: K8sObject): K8sObject[] {
   const objects: K8sObject[] = []
   const namespace = textAt(application.spec, 'destination', 'namespace') ?? ''
   for (const { chart, namespace, release, values } of chartsOf(application)) {
-    if (!existsSync(join(root, folder, chart))) return `${chart} has no stand-in in ${folder}`
     const how = { component: '', chart, namespace, release } as unknown as Release
     const skip = /^kind: CustomResourceDefinition$/m
-    objects.push(
-      ...once(`${chart} ${JSON.stringify(values)}`, () => render(join(root, folder, chart), how, values, skip)),
-    )
+    objects.push(...once(`${chart} ${JSON.stringify(values)}`, () => render(chartFolder(chart), how, values, skip)))
   }
   for (const { path } of sourcesOf(application))
     if (path && existsSync(join(root, path, 'kustomization.yaml')))

@@ -13,6 +13,9 @@ import { unknownKeys } from './values-flaws.ts'
 /** Maps with defaults of their own that take any key all the same. */
 const free: Readonly<Record<string, readonly string[]>> = {
   alloy: ['configReloader.resources'],
+  // A chart within the chart, whose defaults are not at hand.
+  falco: ['falcosidekick'],
+  gatekeeper: ['controllerManager.resources.limits', 'audit.resources.limits'],
   // Loki's own configuration: it is Loki that reads it, and the chart only hands it on.
   loki: ['loki.commonConfig', 'loki.limits_config', 'loki.ingester'],
   // Used by the chart's templates, and not among its defaults.

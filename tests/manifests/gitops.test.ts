@@ -12,10 +12,13 @@ import { root } from '../../scripts/lib/root.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
 import { flawsOf, secretsIn, valueFileFlaws } from './applications.ts'
 import { changed } from './changed.ts'
-import { applicationManifests, kustomizedText } from './rendered.ts'
+import { applicationManifests, kustomized, kustomizedText, withEverything } from './rendered.ts'
 
 const environments = ['dev', 'staging', 'prod']
 const [parent] = applicationManifests()
+/** Those that an environment does without while it lists `../without/…`. */
+const optional = ['falco', 'gatekeeper', 'policies']
+const names = (all: readonly K8sObject[]) => all.map(({ metadata }) => metadata.name).sort()
 
 /** The repository as it is once its owner has run `make configure` for each environment. */
 const fork = mkdtempSync(join(tmpdir(), 'homelab-gitops-'))
@@ -51,14 +54,25 @@ test('every application keeps the rules, in every environment', () => {
   )
 })
 
-test('each environment has every file of gitops/applications, and nothing but applications', () => {
+test('those that an environment does without keep them too', () => {
+  const found = kustomized('gitops/applications').filter(({ metadata }) => optional.includes(metadata.name))
+  assert.deepEqual(names(found), optional)
+  // The address is the example's; the environment fills in the one that the project allows.
+  const example = 'the project does not allow https://github.com/OWNER/homelab.git'
+  const flaws = found.flatMap(one => [...flawsOf(one), ...valueFileFlaws(one)]).filter(flaw => flaw !== example)
+  assert.deepEqual(flaws, [])
+})
+
+test('each environment has every application of gitops/applications but those that it does without', () => {
   const files = readdirSync(join(root, 'gitops/applications')).filter(file => file !== 'kustomization.yaml')
   const listed = parse(readFileSync(join(root, 'gitops/applications/kustomization.yaml'), 'utf8')).resources
   assert.deepEqual([...listed].sort(), files.sort())
+  const all = names(kustomized('gitops/applications'))
   for (const environment of environments) {
-    const built = applications.filter(one => one.environment === environment)
-    assert.ok(built.length >= files.length, `${environment} has ${built.length} applications of ${files.length} files`)
-    assert.deepEqual([...new Set(built.map(({ application }) => application.kind))], ['Application'])
+    const built = applications.filter(one => one.environment === environment).map(({ application }) => application)
+    assert.deepEqual([...new Set(built.map(({ kind }) => kind))], ['Application'])
+    assert.deepEqual([...names(built), ...optional].sort(), all, environment)
+    assert.deepEqual(names(withEverything(environment)), all, `${environment}, once its lines are taken away`)
   }
 })
 

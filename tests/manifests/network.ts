@@ -1,10 +1,10 @@
 // The lab's network: everything rendered, what is there at run time only, and the policies of infrastructure/security.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
-import { appCharts } from './application-charts.ts'
+import { appCharts, chartFolder } from './application-charts.ts'
 import { applicationManifests, platformManifests, releases, render, rendered, sample } from './rendered.ts'
 
 export const folder = 'infrastructure/security/network-policies'
@@ -16,14 +16,11 @@ export const files = readdirSync(join(root, folder, 'base')).sort()
 
 /** Everything that runs, policies left out. */
 export async function everything(): Promise<K8sObject[]> {
-  const standIns = appCharts('prod').flatMap(one => {
-    const chart = join(root, 'infrastructure/sandbox/charts', one.chart)
-    return existsSync(chart)
-      ? render(chart, one, one.values, /^kind: CustomResourceDefinition$/m, ['monitoring.coreos.com/v1'])
-      : []
-  })
+  const charts = appCharts('prod').flatMap(one =>
+    render(chartFolder(one.chart), one, one.values, /^kind: CustomResourceDefinition$/m, ['monitoring.coreos.com/v1']),
+  )
   const rendering = (await Promise.all(releases.map(rendered))).flat()
-  const all = [...platformManifests(), ...applicationManifests(), ...rendering, ...sameHouse(standIns), ...atRunTime]
+  const all = [...platformManifests(), ...applicationManifests(), ...rendering, ...sameHouse(charts), ...atRunTime]
   return all.filter(({ kind }) => kind !== 'NetworkPolicy')
 }
 
@@ -74,14 +71,6 @@ const atRunTime: K8sObject[] = [
       ],
     },
   },
-  // Its chart has no stand-in.
-  deployment(
-    'sealed-secrets/sealed-secrets-controller',
-    { 'app.kubernetes.io/name': 'sealed-secrets' },
-    { http: 8080, metrics: 8081 },
-    { serviceAccountName: 'sealed-secrets-controller' },
-  ),
-  bound('sealed-secrets/sealed-secrets-controller'),
   deployment(
     'cattle-system/rancher-webhook',
     { app: 'rancher-webhook' },

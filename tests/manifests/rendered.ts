@@ -1,6 +1,6 @@
 // Everything that the platform puts into a cluster, rendered with a sample site: what the checks in this folder look at.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
@@ -83,6 +83,19 @@ export function kustomized(folder: string, namespace?: string): K8sObject[] {
 
 /** The same as text. @param top another repository than this one */
 export const kustomizedText = (folder: string, top = root): string => run('kubectl', ['kustomize', join(top, folder)])
+
+/** The applications of an environment whose owner has taken the lines away that say what it does without. */
+export function withEverything(environment: string): K8sObject[] {
+  const top = mkdtempSync(join(tmpdir(), 'homelab-everything-'))
+  try {
+    cpSync(join(root, 'gitops'), join(top, 'gitops'), { recursive: true })
+    const file = join(top, 'gitops/environments', environment, 'kustomization.yaml')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/^ *- \.\.\/without\/.*\n/gm, ''))
+    return parseManifest(kustomizedText(`gitops/environments/${environment}`, top))
+  } finally {
+    rmSync(top, { recursive: true, force: true })
+  }
+}
 
 /** A folder as Argo CD reads it: with Kustomize where that has a file there, else every manifest as it is. */
 function folder(path: string, namespace?: string): K8sObject[] {

@@ -1,13 +1,13 @@
 // Everything that runs is asked by Prometheus, by a job of additional-scrape-configs.yaml or by a monitor; or says why not.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { probes } from '../../scripts/lib/applications/probes.ts'
 import { at, type K8sObject, listAt, mapAt, nameOf, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
-import { appCharts } from './application-charts.ts'
+import { appCharts, chartFolder } from './application-charts.ts'
 import { applicationManifests, platformManifests, releases, render, rendered } from './rendered.ts'
 
 /** What serves no metrics, and how it is watched all the same. */
@@ -33,17 +33,14 @@ interface Job {
 const file = 'infrastructure/monitoring/kube-prometheus-stack/manifests/base/additional-scrape-configs.yaml'
 const jobs = parse(readFileSync(join(root, file), 'utf8')) as Job[]
 
-const standIns = appCharts('prod').flatMap(one => {
-  const chart = join(root, 'infrastructure/sandbox/charts', one.chart)
-  return existsSync(chart)
-    ? render(chart, one, one.values, /^kind: CustomResourceDefinition$/m, ['monitoring.coreos.com/v1'])
-    : []
-})
+const charts = appCharts('prod').flatMap(one =>
+  render(chartFolder(one.chart), one, one.values, /^kind: CustomResourceDefinition$/m, ['monitoring.coreos.com/v1']),
+)
 const objects = [
   ...platformManifests(),
   ...applicationManifests(),
   ...(await Promise.all(releases.map(rendered))).flat(),
-  ...standIns,
+  ...charts,
 ]
 const workloads = objects.filter(({ kind }) => /^(Deployment|DaemonSet|StatefulSet)$/.test(kind))
 const monitors = objects.filter(({ kind }) => /^(Service|Pod)Monitor$/.test(kind))

@@ -28,6 +28,13 @@ test('an image is known by its name, whatever registry, tag or digest', () => {
     ['example.org/ingress/controller:v1', undefined],
   ] as const)
     assert.equal(localProgramOf(pod({ image: 'busybox' }, { image }))?.local.name, name, image)
+  // One image, two programs: its arguments say which.
+  const image = 'docker.io/openpolicyagent/gatekeeper:v3.23.1'
+  for (const operation of ['webhook', 'audit'])
+    assert.equal(
+      localProgramOf(pod({ image, args: [`--operation=${operation}`] }))?.local.name,
+      `gatekeeper-${operation}`,
+    )
   assert.deepEqual(splitImage('registry.lan:5000/a/b'), { name: 'registry.lan:5000/a/b', tag: '' })
   assert.deepEqual(splitImage('a/b:v1@sha256:abc'), { name: 'a/b', tag: 'v1' })
 })

@@ -43,6 +43,12 @@ const rows: readonly Row[] = [
     ports: [9093],
     why: "the chart's data source of alerts",
   },
+  {
+    from: 'falco/falcosidekick',
+    to: 'monitoring/alertmanager',
+    ports: [9093],
+    why: 'what Falco hears becomes a message; the address stands in a Secret',
+  },
   { from: 'alloy/alloy', to: 'alloy/alloy', ports: [12345], why: 'they agree on who reads the events of the cluster' },
   // Rancher makes more at run time than its chart shows; its other namespaces are its own, and no policy of ours is there.
   { from: 'cattle-system/*', to: 'cattle-system/*', protocol: 'any', why: 'what Rancher starts talks to Rancher' },

@@ -43,6 +43,7 @@ const argoPatches: readonly Patch[] = [
 
 // Argo CD looks for it on its PATH; its images bring one. It asks about every commit, and an unsigned one is no failure.
 const argoScripts = { 'git-verify-wrapper.sh': '#!/bin/sh\ngit verify-commit "$1" 2>&1\nexit 0\n' }
+const gatekeeper = 'github.com/open-policy-agent/gatekeeper/v3'
 
 export const extras = {
   argocd: {
@@ -85,6 +86,20 @@ export const extras = {
     title: "Prometheus' operator",
     packages: { 'github.com/prometheus-operator/prometheus-operator/cmd/operator': 'prometheus-operator' },
     versionOf: 'github.com/prometheus-operator/prometheus-operator',
+  },
+  policies: {
+    title: 'Gatekeeper',
+    packages: { [gatekeeper]: 'gatekeeper', [`${gatekeeper}/cmd/gator`]: 'gator' },
+    versionOf: gatekeeper,
+    patches: [
+      {
+        // Metrics on every interface.
+        module: gatekeeper,
+        file: 'pkg/metrics/exporters/prometheus/prometheus_exporter.go',
+        from: /^(\t+Addr: +fmt\.Sprintf\(")(:%v", port\),)$/gm,
+        to: '$1127.0.0.1$2',
+      },
+    ],
   },
   secrets: {
     title: 'Sealed Secrets',

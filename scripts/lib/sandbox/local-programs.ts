@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { isMap, parseDocument } from 'yaml'
 import { argocdPrograms } from './argocd/launch.ts'
 import { velero } from './backup/velero.ts'
+import { gatekeeperPrograms } from './gatekeeper.ts'
 import { operatorPrograms } from './operator.ts'
 import { secretMounts } from './place.ts'
 import {
@@ -47,6 +48,7 @@ export const localPrograms: readonly LocalProgram[] = [
   sealedSecrets,
   velero,
   ...operatorPrograms,
+  ...gatekeeperPrograms,
 ]
 
 /** Not a process: the agent itself plays this provisioner while its pod is Ready. */
