@@ -100,6 +100,7 @@ story('a host that is changed in site.yaml is the one that make proxmox hands on
 })
 
 story('make test-applications finds all of them synced and healthy, and no answer that is wrong', async () => {
+  await settled(lab.cluster, [parent, ...names], 'all of them', () => {}, 90) // after the commits of the test before
   const { code, stderr, account } = await command('test-applications')
   assert.equal(code, exit.done, `${stderr}\n${JSON.stringify(account, null, 1)}`)
   assert.deepEqual(account.applications.map(({ name }) => name).sort(), [parent, ...names].sort())
