@@ -189,6 +189,7 @@ function story(target: Target, owner: Owner): void {
   })
 
   show('closed', async () => {
+    await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'suite' } }], { manager: 'kubectl' })
     const pods = await cluster.list('pods')
     const address = (namespace: string, name: string) =>
       textAt(
