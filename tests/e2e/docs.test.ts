@@ -56,7 +56,7 @@ const targets: Readonly<Record<string, How>> = {
   seal: { ...(extras.includes('secrets') ? {} : { not: 'kubeseal is not built: make programs' }) },
   backups: { ...noted, applications: true },
   backup: { applications: true },
-  restore: { codes: [0, 2], says: /there is|is there|would|confirm/, applications: true },
+  restore: { codes: [0, 2], says: /there is|is there|would|confirm|nothing was changed/, applications: true },
   sync: { applications: true },
   'test-applications': { ...noted, applications: true },
   logs: { ...noted, applications: true },
@@ -134,7 +134,7 @@ function harmless(text: string): string {
   if (writing.includes(verb)) return `${text} --dry-run=server`
   if (!looking.includes(verb)) return text
   const [looked = ''] = text.replace(/ (logs|port-forward|exec|rollout restart) /, ' get ').split(' -- ')
-  const plain = looked.replace(/ (--tail=\d+|-c [a-z]+|:?\d+)(?=\s|$)/g, '')
+  const plain = looked.replace(/ (--tail=\d+|-c [a-z]+|-it|:?\d+)(?=\s|$)/g, '')
   return /\b[a-z]+\//.test(plain) ? plain : plain.replace(/(\S+)$/, 'pod $1')
 }
 
@@ -143,6 +143,7 @@ const notHere = [
   /^kubectl \S+$/,
   /^kubectl (describe certificate|logs --previous|port-forward pod)/,
   /…/,
+  /^kubectl (delete networkpolicy|apply -f incident\.yaml)$/, // of a pod that was broken into
   /^kubectl taint nodes/, // its nodes have none
   /node-password|argocd-initial-admin-secret|influxdb-setup/, // k3s, Argo CD's own start and a Job that is over make them
 ]
