@@ -211,7 +211,8 @@ function story(target: Target, owner: Owner): void {
       pod('probe.yaml', namespace, { name: 'stranger', image, command })
     /** Which of them a pod of a namespace cannot connect to; what they answer, or where that leads to, does not count. */
     const shut = async (namespace = 'suite') => {
-      const each = `for t in ${[door, ...inner].join(' ')}; do echo "$t $(${connect} 2>&1 | tail -n 1)"; done`
+      // Not in its first moments: a pod's rules come a little after it.
+      const each = `sleep 3; for t in ${[door, ...inner].join(' ')}; do echo "$t $(${connect} 2>&1 | tail -n 1)"; done`
       const said = (await inPod(namespace, each)).split('\n')
       assert.equal(said.length, inner.length + 1, said.join('\n'))
       return said.flatMap(text => {
