@@ -190,7 +190,8 @@ function story(target: Target, owner: Owner): void {
 
   show('closed', async () => {
     await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'suite' } }], { manager: 'kubectl' })
-    const pods = await cluster.list('pods')
+    // Of those that stay: one that is ending has its rules taken off before it is gone.
+    const pods = (await cluster.list('pods')).filter(({ metadata }) => !metadata.deletionTimestamp)
     const address = (namespace: string, name: string) =>
       textAt(
         pods.find(
