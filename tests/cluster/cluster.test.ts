@@ -364,7 +364,8 @@ function story(target: Target, owner: Owner): void {
     assert.ok(seen > 50, `only ${seen} connections were seen`)
     assert.deepEqual(unexpected, [])
   }
-  if (watched) show('flows', flows)
+  // Not a claim yet: it cannot tell a hook that is over, or a pod that has gone, from a stranger.
+  test(sentence('flows'), { skip: 'a Job that is over and a pod that has gone are taken for strangers' }, flows)
 
   show('broken', async () => {
     const adguard = 'infrastructure/platform/adguard/statefulset.yaml'
