@@ -169,7 +169,7 @@ if (isMain(import.meta))
           code: exit.usage,
         })
       const objects = inventory(parseManifest(await text(process.stdin)), namespace)
-      process.stdout.write(stringify({ chart, version, objects }, { lineWidth: 0 }))
+      process.stdout.write(stringify({ chart, version, objects }, { lineWidth: 0, version: '1.1' }))
       return exit.done
     },
   )
