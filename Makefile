@@ -1,4 +1,4 @@
-# Thin names for the scripts. `make help` for the dozen that an owner needs, `make help-all` for every one.
+# Thin names for the scripts. `make help` for those of every day, `make help-all` for every one.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 RUN := scripts/lib/launch
@@ -16,7 +16,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \
 	credentials trust-ca network-policies proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
 	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs \
-	diff validate validate-yaml validate-manifests lint-workflows scan scan-images
+	diff policies validate validate-yaml validate-manifests lint-workflows scan scan-images
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:[^#]*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,13 +77,13 @@ remove-app: setup ### an application leaves: first Git, then, confirmed, the clu
 promote: setup ### an environment gets the versions of another (FROM=staging TO=prod)
 	@$(RUN) scripts/promote.ts --from "$(FROM)" --to "$(TO)" $(if $(YES),--yes) $(if $(PLAN),--plan)
 
-diff: setup ## what a branch changes in the cluster, by Argo CD (BASE=main FULL=FILE); LIVE=1: Git against the cluster
+diff: setup ### what a branch changes in the cluster, by Argo CD (BASE=main FULL=FILE); LIVE=1: Git against the cluster
 	@$(RUN) scripts/diff.ts $(if $(BASE),--base "$(BASE)") $(if $(FULL),--full "$(FULL)") $(if $(LIVE),--live)
-.PHONY: policies
+
 policies: setup ### what the policies ask, what is against them, the report on the CIS benchmark
 	@$(RUN) scripts/policies.ts
 
-test-alert: setup ## a test alert through Alertmanager: which channel takes it
+test-alert: setup ### a test alert through Alertmanager: which channel takes it
 	@$(RUN) scripts/test-alert.ts
 
 upgrade: setup ## what moves to which version, and the way back (APPLY=1 does it; STEP=04, DOWNGRADE=1)
@@ -101,25 +101,25 @@ credentials: setup ## the generated passwords: which there are and how to read t
 backup: setup ## a backup now, and what is in it (NAMESPACES=a,b for those only)
 	@$(RUN) scripts/backup.ts $(if $(NAMESPACES),--namespaces "$(NAMESPACES)")
 
-backups: setup ## which backups there are, and whether one can count on them
+backups: setup ### which backups there are, and whether one can count on them
 	@$(RUN) scripts/backups.ts
 
 restore: setup ## shows what would come back, asks, restores (BACKUP=NAME NAMESPACE=a,b PLAN=1 OVERWRITE=1)
 	@$(RUN) scripts/restore.ts $(if $(BACKUP),--backup "$(BACKUP)") $(if $(NAMESPACE),--namespace "$(NAMESPACE)") $(if $(OVERWRITE),--overwrite) $(if $(PLAN),--plan) $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
-seal: setup ## secrets as sealed files for Git (NAME=NAMESPACE/NAME FROM=FILE or - for one of yours; PLAN=1)
+seal: setup ### secrets as sealed files for Git (NAME=NAMESPACE/NAME FROM=FILE or - for one of yours; PLAN=1)
 	@$(RUN) scripts/seal.ts $(if $(NAME),--name "$(NAME)") $(if $(FROM),--from "$(FROM)") $(if $(PLAN),--plan)
 
 rotate-keys: setup ### a new sealing key, and every sealed file in Git sealed with it; asks first
 	@$(RUN) scripts/rotate-keys.ts $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(RESEAL),--reseal)
 
-backup-keys: setup ## the one encrypted file that, with Git, rebuilds the lab (OUT=FILE; CHECK=1 looks into it)
+backup-keys: setup ### the one encrypted file that, with Git, rebuilds the lab (OUT=FILE; CHECK=1 looks into it)
 	@$(RUN) scripts/backup-keys.ts $(if $(OUT),--out "$(OUT)") $(if $(CHECK),--check)
 
 restore-keys: setup ### from that file into a new cluster, before make install (FROM=FILE)
 	@$(RUN) scripts/restore-keys.ts $(if $(FROM),--from "$(FROM)") $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
-trust-ca: setup ## the lab's CA certificate, and how devices come to trust it
+trust-ca: setup ### the lab's CA certificate, and how devices come to trust it
 	@$(RUN) scripts/trust-ca.ts
 
 network-policies: setup ### what closing the namespaces would cut; asks, closes (PLAN=1; UNDO=1 opens again)
@@ -137,9 +137,10 @@ sandbox-status: setup ### what the sandbox runs
 sandbox-down: setup ### end it
 	@$(RUN) scripts/sandbox.ts down
 
-check: setup ### types, lint, generated files, unit tests and manifests: half a minute
+check: setup ### types, lint, YAML, generated files, unit tests and manifests: a minute
 	@node_modules/.bin/tsc
 	@node_modules/.bin/biome ci --error-on-warnings .
+	@$(RUN) scripts/validate-yaml.ts
 	@$(RUN) scripts/docs.ts --check
 	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
 

@@ -8,12 +8,11 @@ const about = {
   ready: 'storageclass/local-path',
 }
 
-export default step(import.meta, about, async ({ namespace, networkPolicies, apply, wait, cluster, did }) => {
+export default step(import.meta, about, async ({ namespace, apply, wait, cluster, did }) => {
   // k3s brings the same provisioner and puts it back at every restart: then its class is adopted, never doubled.
   const bundled = await cluster.find('deployment/kube-system/local-path-provisioner')
   if (!bundled) {
     await namespace('local-path-storage', { podSecurity: 'privileged' }) // its helper pods mount the node's directory
-    await networkPolicies('local-path-storage')
     await apply('infrastructure/platform/local-path/provisioner.yaml')
   } else did("nothing installed: k3s's own local-path-provisioner is used")
   await apply('infrastructure/platform/local-path/storage-class.yaml')

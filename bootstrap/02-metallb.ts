@@ -8,9 +8,8 @@ const about = {
   ready: 'ipaddresspool.metallb.io/metallb-system/homelab',
 }
 
-export default step(import.meta, about, async ({ namespace, networkPolicies, chart, apply, wait }) => {
+export default step(import.meta, about, async ({ namespace, chart, apply, wait }) => {
   await namespace('metallb-system', { podSecurity: 'privileged' }) // the speaker answers ARP on the node's network
-  await networkPolicies('metallb-system')
   await chart('metallb-system/metallb', 'infrastructure/platform/metallb/values.yaml')
   await apply('infrastructure/platform/metallb/pool.yaml') // goes through when MetalLB's webhook serves
   await wait('workloads/metallb-system')

@@ -12,9 +12,8 @@ const about = {
 const files = 'infrastructure/platform/adguard'
 
 export default step(import.meta, about, async verbs => {
-  const { site, vars, namespace, networkPolicies, secret, apply, after, wait, verify } = verbs
+  const { site, vars, namespace, secret, apply, after, wait, verify } = verbs
   await namespace('adguard', { podSecurity: 'restricted' })
-  await networkPolicies('adguard')
   const { username, password } = await secret('adguard/adguard-admin', {
     username: 'admin',
     password: secret.generated(24),

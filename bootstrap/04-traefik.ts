@@ -8,20 +8,15 @@ const about = {
   ready: 'deployment/traefik/traefik',
 }
 
-export default step(
-  import.meta,
-  about,
-  async ({ namespace, networkPolicies, secret, chart, apply, after, installed, wait, verify }) => {
-    await namespace('traefik', { podSecurity: 'restricted' })
-    await networkPolicies('traefik')
-    const login = { username: 'admin', password: secret.generated(24) }
-    await secret('traefik/dashboard-auth', login, { type: 'kubernetes.io/basic-auth' })
-    await chart('traefik/traefik', 'infrastructure/platform/traefik/values.yaml')
-    await apply('infrastructure/platform/traefik/dashboard.yaml')
-    await installed() // the rest is waiting: the steps that need Traefik's kinds go ahead
+export default step(import.meta, about, async ({ namespace, secret, chart, apply, after, installed, wait, verify }) => {
+  await namespace('traefik', { podSecurity: 'restricted' })
+  const login = { username: 'admin', password: secret.generated(24) }
+  await secret('traefik/dashboard-auth', login, { type: 'kubernetes.io/basic-auth' })
+  await chart('traefik/traefik', 'infrastructure/platform/traefik/values.yaml')
+  await apply('infrastructure/platform/traefik/dashboard.yaml')
+  await installed() // the rest is waiting: the steps that need Traefik's kinds go ahead
 
-    await after('02-metallb') // for the address
-    await wait('workloads/traefik', 'service/traefik/traefik')
-    await verify.redirect('traefik')
-  },
-)
+  await after('02-metallb') // for the address
+  await wait('workloads/traefik', 'service/traefik/traefik')
+  await verify.redirect('traefik')
+})

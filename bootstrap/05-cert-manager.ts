@@ -10,9 +10,8 @@ const about = {
 const files = 'infrastructure/platform/cert-manager'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, networkPolicies, secret, chart, apply, after, installed, wait, verify, onUninstall } = verbs
+  const { site, namespace, secret, chart, apply, after, installed, wait, verify, onUninstall } = verbs
   await namespace('cert-manager', { podSecurity: 'restricted' })
-  await networkPolicies('cert-manager')
   await chart('cert-manager/cert-manager', `${files}/values.yaml`)
   await apply(`${files}/issuers.yaml`) // the internal CA is always there: its root outlives a change of issuer
   if (site.issuer.name !== 'internal-ca') {

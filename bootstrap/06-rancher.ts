@@ -10,11 +10,10 @@ const about = {
 const files = 'infrastructure/platform/rancher'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, networkPolicies, secret, chart, apply, after, wait, verify, skip, read, onUninstall } = verbs
+  const { site, namespace, secret, chart, apply, after, wait, verify, skip, read, onUninstall } = verbs
   if (!site.rancher) skip('RANCHER=false')
   const privateCA = site.issuer.name === 'internal-ca'
   await namespace('cattle-system', { podSecurity: 'privileged' }) // it starts pods of its own with wide rights
-  await networkPolicies('cattle-system')
   // The chart finds this Secret and takes it over; Rancher reads the password at its first start only.
   await secret('cattle-system/bootstrap-secret', { bootstrapPassword: secret.generated(24) }, { handedOver: true })
   await chart('cattle-system/rancher', `${files}/values.yaml`, { vars: { privateCA } }) // its pod waits for the two below

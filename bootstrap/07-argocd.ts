@@ -13,9 +13,8 @@ const about = {
 const files = 'infrastructure/platform/argocd'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, networkPolicies, secret, chart, apply, wait, verify, onUninstall } = verbs
+  const { site, namespace, secret, chart, apply, wait, verify, onUninstall } = verbs
   await namespace('argocd', { podSecurity: 'restricted' })
-  await networkPolicies('argocd')
   const { repository, credentials } = site.git
   if (credentials) {
     const labels = { 'argocd.argoproj.io/secret-type': 'repository' }

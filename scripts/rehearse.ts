@@ -6,7 +6,8 @@ await command(
   {
     line: 'scripts/rehearse.ts [options]',
     about:
-      'Rehearses the bootstrap on a throw-away control plane here, twice, then lets a real Argo CD bring up what is in gitops/, and reports what that proved.',
+      'Rehearses the bootstrap on a throw-away control plane here, twice, then lets a real Argo CD bring up what is in\n' +
+      'gitops/, and reports what that proved.',
     options: {
       nodes: {
         type: 'string',

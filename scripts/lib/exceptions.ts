@@ -2,7 +2,7 @@
 
 import { throwProblems } from './errors.ts'
 import type { Level } from './guardrails.ts'
-import { guardrails, headRoom, notAlways } from './guardrails.ts'
+import { headRoom, notAlways, readLimits } from './guardrails.ts'
 import { listAt, mapAt } from './k8s.ts'
 import { root } from './root.ts'
 import { problemsOf, readYamlFile } from './yaml/files.ts'
@@ -44,7 +44,7 @@ const code = (text: string): string => `\`${text}\``
 export function securityPage(namespaces: readonly string[]): string {
   const { podSecurity, clusterRights } = readExceptions()
   const limits = namespaces.map(namespace => {
-    const [quota, range] = guardrails(namespace)
+    const [quota, range] = readLimits(namespace)
     const hard = mapAt(quota?.spec, 'hard')
     const most = mapAt(listAt(range?.spec, 'limits')[0], 'max')
     const storage = hard['requests.storage']

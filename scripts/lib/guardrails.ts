@@ -1,5 +1,5 @@
-// What limits a namespace: its level of Pod Security, its quota and its limit range.
-import { existsSync } from 'node:fs'
+// What limits a namespace: its level of Pod Security, what it may take, and who may talk to whom in it.
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readManifest } from './fill.ts'
 import type { K8sObject } from './k8s.ts'
@@ -24,11 +24,36 @@ export function podSecurity(level: Level): Record<string, string> {
   }
 }
 
-const folder = 'infrastructure/security/resource-quotas'
+/**
+ * Plain YAML, one file a namespace: in `base/`, which `kubectl apply -f` takes as it is, or in `optional/` for a namespace
+ * that not every lab has.
+ */
+export const limitsFolder = 'infrastructure/security/resource-quotas'
+export const policiesFolder = 'infrastructure/security/network-policies'
+const parts = ['base', 'optional'] as const
 
-/** The file of a namespace, in `optional/` where not every lab has it; undefined when there is none. */
-export const limitsFileOf = (namespace: string): string | undefined =>
-  ['base', 'optional'].map(part => `${folder}/${part}/${namespace}.yaml`).find(file => existsSync(join(root, file)))
+/** The file of a namespace in one of the two; undefined when there is none. */
+export const fileOf = (folder: string, namespace: string): string | undefined =>
+  parts.map(part => `${folder}/${part}/${namespace}.yaml`).find(file => existsSync(join(root, file)))
+
+/** The namespaces that have a file there. */
+export const namespacesIn = (folder: string): string[] =>
+  parts
+    .flatMap(part => (existsSync(join(root, folder, part)) ? readdirSync(join(root, folder, part)) : []))
+    .filter(file => file.endsWith('.yaml'))
+    .map(file => file.slice(0, -'.yaml'.length))
+    .sort()
+
+function objectsOf(folder: string, namespace: string): K8sObject[] {
+  const file = fileOf(folder, namespace)
+  return file === undefined ? [] : readManifest(file, {})
+}
+
+/** The quota and the limit range of a namespace; none where there is no file. */
+export const readLimits = (namespace: string): K8sObject[] => objectsOf(limitsFolder, namespace)
+
+/** Its network policies; none where there is no file. */
+export const readPolicies = (namespace: string): K8sObject[] => objectsOf(policiesFolder, namespace)
 
 /**
  * How a quota follows from what is installed. `times`: what ours request at the worst moment, and half as much again, for
@@ -39,12 +64,6 @@ export const headRoom = { times: 1.5, nodes: 10, most: 4 } as const
 
 /** k3s brings a provisioner of its own, and RANCHER=false leaves Rancher out. */
 export const notAlways: readonly string[] = ['local-path-storage', 'cattle-system']
-
-/** The quota and the limit range of a namespace; none where there is no file. Plain YAML, so nothing is filled in. */
-export function guardrails(namespace: string): K8sObject[] {
-  const file = limitsFileOf(namespace)
-  return file === undefined ? [] : readManifest(file, {})
-}
 
 /**
  * What is wrong with the place of such a file: a namespace that nobody makes, or objects of another one.
@@ -57,7 +76,7 @@ export function misplaced(
   known: { always: readonly string[]; sometimes: readonly string[] },
 ): YamlFlaw[] {
   const [, part, namespace = ''] =
-    /^infrastructure\/security\/resource-quotas\/(base|optional)\/(.+)\.yaml$/.exec(file) ?? []
+    /^infrastructure\/security\/(?:resource-quotas|network-policies)\/(base|optional)\/(.+)\.yaml$/.exec(file) ?? []
   if (!part) return []
   const names = [...known.always, ...known.sometimes]
   if (!names.includes(namespace)) {

@@ -3,7 +3,7 @@
 import { type Applied, nameOf } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { readManifest, readValues, type Vars } from './fill.ts'
-import { guardrails, type Level, podSecurity as podSecurityLabels } from './guardrails.ts'
+import { type Level, podSecurity as podSecurityLabels, readLimits } from './guardrails.ts'
 import { inputsOf, isHalfWritten } from './helm.ts'
 import { type K8sObject, mapAt } from './k8s.ts'
 import { applyPolicies, policiesOf } from './policies/own.ts'
@@ -25,12 +25,11 @@ export interface Verbs {
   /** True with `--plan`: whatever is not a verb must not write. */
   plan: boolean
   /**
-   * A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/) and
-   * what it may take: the file of that name in infrastructure/security/resource-quotas.
+   * A namespace with its Pod Security level (https://kubernetes.io/docs/concepts/security/pod-security-standards/), what
+   * it may take and, before its first pod is there, who may talk to whom in it: the files of its name in
+   * infrastructure/security.
    */
   namespace(name: string, options: { podSecurity: Level }): Promise<void>
-  /** Who may talk to whom in a namespace, from infrastructure/security/network-policies: before its first pod is there. */
-  networkPolicies(namespace: string): Promise<void>
   /**
    * A Secret, by server-side apply from standard input. Given values are kept as given; a function's value is made
    * once and then left alone. Returns what the Secret holds.
@@ -202,14 +201,11 @@ export function createVerbs(run: Run, step: Step): Verbs {
     async namespace(name, { podSecurity }) {
       doing(`namespace ${name}`)
       const labels = { ...ourLabels, ...podSecurityLabels(podSecurity) }
-      await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, ...guardrails(name)])
-    },
-
-    async networkPolicies(namespace) {
+      await write([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }, ...readLimits(name)])
       if (!site.networkPolicies) return
-      doing(`network policies of ${namespace}`)
-      const { wanted, gone, inUse } = await policiesOf(cluster, namespace)
-      if (inUse) return did(`nothing closed: ${namespace} is in use. make network-policies shows what that would cut`)
+      doing(`network policies of ${name}`)
+      const { wanted, gone, inUse } = await policiesOf(cluster, name)
+      if (inUse) return did(`nothing closed: ${name} is in use. make network-policies shows what that would cut`)
       for (const told of await applyPolicies(cluster, wanted, gone, plan)) did(told)
     },
 

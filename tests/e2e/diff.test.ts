@@ -74,7 +74,10 @@ test('changes that are not committed are refused, named, and left alone', async 
   writeFileSync(join(folder, file), `${text}# mine\n`)
   const ended = await diff()
   assert.equal(ended.code, 2)
-  assert.match(ended.stderr, /not committed[\s\S]*loki\.yaml[\s\S]*fix .*two commits are compared/)
+  assert.match(
+    ended.stderr,
+    /not committed[\s\S]*loki\.yaml[\s\S]*fix .*commits are compared, and what is in none is not seen/,
+  )
   assert.equal(readFileSync(join(folder, file), 'utf8'), `${text}# mine\n`)
   git('checkout', '-q', '--', file)
 })

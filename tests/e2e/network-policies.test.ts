@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { readManifest } from '../../scripts/lib/fill.ts'
+import { policiesFolder, readPolicies } from '../../scripts/lib/guardrails.ts'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
-import { folder, readPolicies, standing } from '../../scripts/lib/policies/own.ts'
+import { standing } from '../../scripts/lib/policies/own.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { checkout, Lab, sandboxFor } from './support.ts'
 
@@ -118,8 +119,7 @@ test('what would take Argo CD away is refused, and nothing is touched', async ()
 
 test('the folder can be applied as it is', async () => {
   await lab.cluster.apply(readManifest('infrastructure/platform/argocd/namespaces.yaml', {}))
-  await lab.cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'cattle-system' } }])
-  const { code, stdout, stderr } = await lab.cluster.kubectl(['apply', '-f', join(root, folder)])
+  const { code, stdout, stderr } = await lab.cluster.kubectl(['apply', '-f', join(root, policiesFolder, 'base')])
   assert.equal(code, 0, stderr)
   assert.match(stdout, /networkpolicy.networking.k8s.io\/to-repositories created/)
 })

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { namespacesIn, policiesFolder, readPolicies } from '../../scripts/lib/guardrails.ts'
 import { at, type K8sObject, listAt, nameOf, selects } from '../../scripts/lib/k8s.ts'
 import { closedBy } from '../../scripts/lib/policies/connect.ts'
 import { type Flow, outside } from '../../scripts/lib/policies/flow.ts'
@@ -14,17 +15,18 @@ import { root } from '../../scripts/lib/root.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { platform } from '../../scripts/lib/status/platform.ts'
 import { changed } from './changed.ts'
-import { everything, files, folder, policiesOf } from './network.ts'
+import { everything } from './network.ts'
 import { applicationManifests, platformManifests } from './rendered.ts'
 
 const world = readWorld(await everything())
 const needed = neededFlows(world)
-const base = files.flatMap(policiesOf)
+const withFile = namespacesIn(policiesFolder)
+const base = withFile.flatMap(readPolicies)
 const policies = [
   ...base,
   // An application of its own brings its policies along.
   ...applicationManifests().filter(
-    ({ kind, metadata }) => kind === 'NetworkPolicy' && !files.includes(`${metadata.namespace}.yaml`),
+    ({ kind, metadata }) => kind === 'NetworkPolicy' && !withFile.includes(metadata.namespace ?? ''),
   ),
 ]
 const told = ({ from, to, port, protocol, why }: Flow) =>
@@ -41,7 +43,7 @@ test('every namespace of the platform and of its applications has a file, closed
   const made = platformManifests().filter(({ kind }) => kind === 'Namespace')
   const ours = [...platform.map(({ namespace }) => namespace), ...made.map(({ metadata }) => metadata.name)]
   const own = ours.filter(one => existsSync(join(root, 'gitops/apps', one)))
-  assert.deepEqual(files, [...ours.filter(one => !own.includes(one))].map(one => `${one}.yaml`).sort())
+  assert.deepEqual(withFile, ours.filter(one => !own.includes(one)).sort())
   for (const namespace of ours) {
     const there = policies.filter(({ metadata }) => metadata.namespace === namespace)
     const deny = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] }
@@ -53,25 +55,20 @@ test('every namespace of the platform and of its applications has a file, closed
 })
 
 test('each file holds policies of its namespace and nothing else, each by a name of its own', () => {
-  for (const file of files) {
-    const objects = policiesOf(file)
-    assert.deepEqual(
-      [...new Set(objects.map(one => `${one.kind} ${one.metadata.namespace}.yaml`))],
-      [`NetworkPolicy ${file}`],
-    )
-    assert.equal(new Set(objects.map(({ metadata }) => metadata.name)).size, objects.length, file)
+  for (const namespace of withFile) {
+    const objects = readPolicies(namespace)
+    const found = new Set(objects.map(one => `${one.kind} ${one.metadata.namespace}`))
+    assert.deepEqual([...found], [`NetworkPolicy ${namespace}`])
+    assert.equal(new Set(objects.map(({ metadata }) => metadata.name)).size, objects.length, namespace)
   }
   for (const policy of base)
     assert.equal(policy.metadata.labels?.['app.kubernetes.io/part-of'], 'homelab', nameOf(policy))
 })
 
 test("Argo CD has the applications' files, the steps have the platform's", () => {
-  const listed = parse(readFileSync(join(root, folder, 'kustomization.yaml'), 'utf8')).resources as string[]
-  const steps = platform.map(({ namespace }) => `base/${namespace}.yaml`)
-  assert.deepEqual(
-    [...listed, ...steps].sort(),
-    files.map(file => `base/${file}`),
-  )
+  const listed = parse(readFileSync(join(root, policiesFolder, 'kustomization.yaml'), 'utf8')).resources as string[]
+  const steps = platform.map(({ namespace }) => namespace)
+  assert.deepEqual([...listed.map(file => basename(file, '.yaml')), ...steps].sort(), withFile)
 })
 
 test('each policy holds at least one pod', () => {

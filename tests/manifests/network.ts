@@ -1,18 +1,7 @@
 // The lab's network: everything rendered, what is there at run time only, and the policies of infrastructure/security.
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
-import { root } from '../../scripts/lib/root.ts'
-import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
 import { appCharts, chartFolder } from './application-charts.ts'
 import { applicationManifests, platformManifests, releases, render, rendered, sample } from './rendered.ts'
-
-export const folder = 'infrastructure/security/network-policies'
-
-/** The policies of a namespace's file. */
-export const policiesOf = (file: string): K8sObject[] =>
-  parseManifest(readFileSync(join(root, folder, 'base', file), 'utf8'))
-export const files = readdirSync(join(root, folder, 'base')).sort()
 
 /** Everything that runs, policies left out. */
 export async function everything(): Promise<K8sObject[]> {

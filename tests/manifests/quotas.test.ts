@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { ownNamespace } from '../../scripts/lib/gitops/new-application.ts'
-import { guardrails, headRoom } from '../../scripts/lib/guardrails.ts'
+import { headRoom, readLimits } from '../../scripts/lib/guardrails.ts'
 import { formatQuantity, type K8sObject, listAt, mapAt, quantity } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { platform } from '../../scripts/lib/status/platform.ts'
@@ -70,7 +70,7 @@ function flaws(namespace: string, rails: readonly K8sObject[], objects: readonly
 test('every namespace of ours has a quota and a limit range', () => {
   for (const namespace of namespaces)
     assert.deepEqual(
-      guardrails(namespace).map(({ kind }) => kind),
+      readLimits(namespace).map(({ kind }) => kind),
       ['ResourceQuota', 'LimitRange'],
       namespace,
     )
@@ -80,7 +80,7 @@ for (const environment of ['prod', 'staging', 'dev']) {
   const objects = byNamespace(labObjects(environment))
   const reloader = reloaderOf(environment)
   test(`${environment}: every quota has room for ours${environment === 'prod' ? ', and not for much more' : ''}`, () => {
-    const found = namespaces.flatMap(one => flaws(one, guardrails(one), objects.get(one) ?? [], reloader))
+    const found = namespaces.flatMap(one => flaws(one, readLimits(one), objects.get(one) ?? [], reloader))
     // The others are smaller on purpose, and have the same quotas.
     assert.deepEqual(
       found.filter(flaw => environment === 'prod' || !flaw.endsWith('stops nothing')),
@@ -110,7 +110,7 @@ for (const [namespace, index, path, value, expected] of [
   ['loki', 1, ['spec', 'limits', 0, 'defaultRequest'], undefined, /no memory for a container that states none$/],
 ] as const)
   test(`the check says: ${expected.source}`, () => {
-    const rails = guardrails(namespace)
+    const rails = readLimits(namespace)
     const broken = rails.map((one, i) => (i === index ? changed(one, path, value) : one))
     const found = flaws(namespace, broken, prod.get(namespace) ?? [], reloaderOf('prod'))
     assert.ok(

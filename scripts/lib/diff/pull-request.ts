@@ -31,10 +31,7 @@ export async function pullRequest(
   options: Omit<RenderOptions, 'top'> & { top?: string },
 ): Promise<Report> {
   const top = options.top ?? root
-  await refuseDirty(
-    top,
-    'git commit or git stash them first: two commits are compared, and what is in neither is not seen',
-  )
+  await refuseDirty(top, commitFirst)
   const { before, after } = await sidesOf(top, base)
   const rendering = { ...options, top }
   const sides = [before, after]

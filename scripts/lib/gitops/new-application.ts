@@ -1,7 +1,7 @@
 // The files of an application of the owner's own, from what it is: an image that listens on a port. Pure.
 import { stringify } from 'yaml'
 import { type Problem, throwProblems } from '../errors.ts'
-import { podSecurity } from '../guardrails.ts'
+import { limitsFolder, podSecurity } from '../guardrails.ts'
 
 export interface Wanted {
   name: string
@@ -261,7 +261,7 @@ export const namespaceOf = ({ name, user }: Wanted): string =>
   })}`
 
 /** Where its limits stand: beside those of the platform's own, because no application may set its own. */
-export const limitsFile = (name: string): string => `infrastructure/security/resource-quotas/optional/${name}.yaml`
+export const limitsFile = (name: string): string => `${limitsFolder}/optional/${name}.yaml`
 
 /** What its namespace may take: two of it while it rolls, and room for as much again. */
 export const limitsOf = ({ name, size, memory }: Wanted): string =>

@@ -1,5 +1,6 @@
 // Deployments, StatefulSets, DaemonSets and Jobs: how far they are, and which pod or refusal holds them up.
 
+import { limitsFolder } from '../guardrails.ts'
 import { at, condition, type K8sObject, numberAt, textAt, timeAt } from '../k8s.ts'
 import { count, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
 import { worstPod } from './pods.ts'
@@ -84,7 +85,7 @@ function whyNoPods(workload: K8sObject, snapshot: Snapshot): Health | undefined 
   return message === undefined ? undefined : explainRefusal(workload, message)
 }
 
-const limitsOf = (namespace = ''): string => `infrastructure/security/resource-quotas/*/${namespace}.yaml`
+const limitsOf = (namespace = ''): string => `${limitsFolder}/*/${namespace}.yaml`
 
 function explainRefusal(workload: K8sObject, message: string): Health {
   const { namespace, name } = workload.metadata

@@ -1,6 +1,7 @@
 // make network-policies: shows what would be cut, asks, closes; and takes it off again.
 import type { Values } from '../command.ts'
 import { exit, HomelabError } from '../errors.ts'
+import { namespacesIn, policiesFolder, readPolicies } from '../guardrails.ts'
 import type { K8sObject } from '../k8s.ts'
 import { createReporter, paint, print, wrap } from '../output.ts'
 import { apiPortOf, areFake, hasCache } from '../preflight/policies.ts'
@@ -9,7 +10,7 @@ import { refuseOther, writableSite } from '../site/choose.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
 import { type Cut, cuts, readNetwork, told } from './cuts.ts'
 import { apiPort } from './flow.ts'
-import { applyPolicies, namespaces, readPolicies, standing } from './own.ts'
+import { applyPolicies, policiesOf, standing } from './own.ts'
 import { lockedOut } from './vital.ts'
 
 /** Argo CD leaves an application with it alone (argo-cd.readthedocs.io/en/stable/user-guide/skip_reconcile/). */
@@ -39,11 +40,13 @@ async function close(run: Run, values: Values): Promise<number> {
       code: exit.usage,
     })
   const { objects, policies } = await readNetwork(cluster)
-  const there = namespaces().filter(name => objects.some(one => one.kind === 'Namespace' && one.metadata.name === name))
+  const there = namespacesIn(policiesFolder).filter(name =>
+    objects.some(one => one.kind === 'Namespace' && one.metadata.name === name),
+  )
   const wanted = there.flatMap(readPolicies)
   const cut = cuts(objects, policies, wanted)
   await refuseLockOut(run, wanted, objects, cut)
-  const plans = await Promise.all(there.map(name => closing(run, name, policies, true)))
+  const plans = await Promise.all(there.map(name => closing(run, name, true)))
   const lines = plans.flat()
   const account = { namespaces: there, cut: cut.map(told), changes: lines }
   if (!values.json) show(lines, cut)
@@ -55,7 +58,7 @@ async function close(run: Run, values: Values): Promise<number> {
   }
   await confirmByName(cluster, site, values, { asker: 'closing namespaces', doing: 'close them' })
   await lockFor(run)
-  for (const name of there) await closing(run, name, policies, false)
+  for (const name of there) await closing(run, name, false)
   await follow(run, false)
   if (values.json) print(JSON.stringify({ ...account, applied: true }))
   else {
@@ -65,15 +68,8 @@ async function close(run: Run, values: Values): Promise<number> {
   return exit.done
 }
 
-function closing({ cluster }: Run, name: string, policies: readonly K8sObject[], plan: boolean): Promise<string[]> {
-  const wanted = readPolicies(name)
-  const names = wanted.map(({ metadata }) => metadata.name)
-  const gone = policies.filter(
-    ({ metadata }) =>
-      metadata.namespace === name &&
-      metadata.labels?.['app.kubernetes.io/part-of'] === 'homelab' &&
-      !names.includes(metadata.name),
-  )
+async function closing({ cluster }: Run, name: string, plan: boolean): Promise<string[]> {
+  const { wanted, gone } = await policiesOf(cluster, name)
   return applyPolicies(cluster, wanted, gone, plan)
 }
 
@@ -90,7 +86,7 @@ async function refuseLockOut({ cluster }: Run, wanted: K8sObject[], objects: rea
   throw new HomelabError({
     what: 'these policies would lock out DNS, the API server or Argo CD: nothing was touched',
     why: out.slice(0, 6).join('; '),
-    fix: 'make doctor says what to change in infrastructure/security/network-policies/base',
+    fix: `make doctor says what to change in ${policiesFolder}`,
     link: 'infrastructure/docs/components/network-policies.md',
     code: exit.usage,
   })
@@ -107,7 +103,7 @@ function show(lines: readonly string[], cut: readonly Cut[]): void {
 
 async function undo(run: Run, values: Values): Promise<number> {
   const { cluster, site } = run
-  const files = namespaces()
+  const files = namespacesIn(policiesFolder)
   const ours = (await standing(cluster)).filter(({ metadata }) => files.includes(metadata.namespace ?? ''))
   const there = [...new Set(ours.map(({ metadata }) => metadata.namespace ?? ''))].sort()
   const account = { namespaces: there, removed: ours.length }

@@ -1,28 +1,11 @@
-// The lab's own network policies: as the repository has them, and as they stand in a namespace.
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+// The lab's own network policies as they stand in a cluster, and bringing a namespace's there.
 import type { Cluster } from '../cluster.ts'
-import { readManifest } from '../fill.ts'
+import { readPolicies } from '../guardrails.ts'
 import { type K8sObject, textAt } from '../k8s.ts'
-import { root } from '../root.ts'
 
-export const folder = 'infrastructure/security/network-policies/base'
 const kind = 'networkpolicies.networking.k8s.io'
 /** Theirs too, in each file: what bears it and is in no file any more is taken away. */
 const label = 'app.kubernetes.io/part-of=homelab'
-
-/** The namespaces that have a file. */
-export const namespaces = (): string[] =>
-  readdirSync(join(root, folder))
-    .filter(file => file.endsWith('.yaml'))
-    .map(file => file.slice(0, -'.yaml'.length))
-    .sort()
-
-/** Those of a namespace; none where there is no file. They know no facts of a site: `kubectl apply -f` takes them as they are. */
-export function readPolicies(namespace: string): K8sObject[] {
-  const file = `${folder}/${namespace}.yaml`
-  return existsSync(join(root, file)) ? readManifest(file, {}) : []
-}
 
 /** Ours that stand in a namespace. */
 export const standing = (cluster: Cluster, namespace?: string): Promise<K8sObject[]> =>

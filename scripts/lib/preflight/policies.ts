@@ -1,6 +1,7 @@
 // Whether the lab's network policies fit this cluster: they must leave its DNS, its API server and Argo CD alone.
+
+import { policiesFolder as folder, readPolicies } from '../guardrails.ts'
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
-import { folder, readPolicies } from '../policies/own.ts'
 import { lockedOut } from '../policies/vital.ts'
 import { platform } from '../status/platform.ts'
 import { type Check, few, problem, well } from './check.ts'
@@ -43,7 +44,7 @@ export const networkPolicies: Check = {
         ? `take the lines \`to:\` and \`namespaceSelector:\` out of each to-dns in ${folder}, or NETWORK_POLICIES=false in ${site.file}`
         : port === 6443
           ? `git diff ${folder}; or NETWORK_POLICIES=false in ${site.file}`
-          : `sed -i 's/port: 6443/port: ${port}/' ${folder}/*.yaml, commit and push; or NETWORK_POLICIES=false in ${site.file}`,
+          : `sed -i.before 's/port: 6443/port: ${port}/' ${folder}/*/*.yaml, commit and push; or NETWORK_POLICIES=false in ${site.file}`,
       link: 'infrastructure/docs/components/network-policies.md',
     })
   },

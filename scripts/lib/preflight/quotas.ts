@@ -1,5 +1,5 @@
 // Does the quota of each namespace let in what is there and what is to come? Below that, an update would find no room.
-import { guardrails, limitsFileOf } from '../guardrails.ts'
+import { fileOf, limitsFolder, readLimits } from '../guardrails.ts'
 import { formatQuantity, type K8sObject, mapAt, podRequests, quantity, textAt } from '../k8s.ts'
 import { type Check, orWell, problem, type Result, warning } from './check.ts'
 import type { Facts } from './facts.ts'
@@ -48,7 +48,7 @@ function used({ objects }: Facts): Map<string, Record<string, number>> {
 }
 
 function below(facts: Facts, namespace: string, amounts: Record<string, number>, verb: string): Result[] {
-  const hard = mapAt(guardrails(namespace).find(({ kind }) => kind === 'ResourceQuota')?.spec, 'hard')
+  const hard = mapAt(readLimits(namespace).find(({ kind }) => kind === 'ResourceQuota')?.spec, 'hard')
   return Object.entries(amounts).flatMap(([name, amount]) => {
     const limit = hard[name]
     // Sums of tenths end in …0000001.
@@ -58,7 +58,7 @@ function below(facts: Facts, namespace: string, amounts: Record<string, number>,
       (facts.site.sandbox ? warning : problem)({
         what: `the quota of ${namespace} allows ${name} ${limit}, and ${shown} ${verb}`,
         why: 'pods that run would stay, and the next update or restart would find no room',
-        fix: `raise ${name} in ${limitsFileOf(namespace)}`,
+        fix: `raise ${name} in ${fileOf(limitsFolder, namespace)}`,
         link: 'infrastructure/docs/SECURITY.md',
       }),
     ]

@@ -1,8 +1,7 @@
 // What a step has brought, told by its own script: its body runs with verbs that write nothing and take notes.
 import { readManifest, readValues } from '../fill.ts'
-import { guardrails } from '../guardrails.ts'
+import { readLimits, readPolicies } from '../guardrails.ts'
 import { type K8sObject, mapAt } from '../k8s.ts'
-import { readPolicies } from '../policies/own.ts'
 import type { Run } from '../run.ts'
 import type { Step } from '../step.ts'
 import type { Verbs } from '../verbs.ts'
@@ -76,9 +75,8 @@ function notingVerbs(run: Reading, found: Belongings): Verbs {
     secret: Object.assign(secret, { generated: () => '', bcrypt: () => '' }),
     namespace: async name => {
       found.namespaces.push(name)
-      found.objects.push(...guardrails(name))
+      found.objects.push(...readLimits(name), ...readPolicies(name))
     },
-    networkPolicies: async namespace => void found.objects.push(...readPolicies(namespace)),
     chart: async (ref, valuesFile, { chart, vars = {} } = {}) => {
       const { namespace, name } = split(ref)
       const values = () => readValues(valuesFile, { ...run.vars, ...vars })

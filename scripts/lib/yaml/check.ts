@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { type Problem, throwProblems } from '../errors.ts'
 import { unknownNames, type Vars } from '../fill.ts'
 import { ownNamespace } from '../gitops/new-application.ts'
-import { misplaced, notAlways } from '../guardrails.ts'
+import { misplaced, notAlways, policiesFolder } from '../guardrails.ts'
 import { at, listAt, textAt } from '../k8s.ts'
 import { platform } from '../status/platform.ts'
 import { problemsOf, readYamlFile } from './files.ts'
@@ -30,8 +30,8 @@ export const needed = [
   ...['pool', 'values'].map(name => `infrastructure/platform/metallb/${name}.yaml`),
   ...['certificate', 'values'].map(name => `infrastructure/platform/rancher/${name}.yaml`),
   ...['dashboard', 'values'].map(name => `infrastructure/platform/traefik/${name}.yaml`),
-  ...['local-path-storage', 'metallb-system', 'adguard', 'traefik', 'cert-manager', 'cattle-system', 'argocd'].map(
-    namespace => `infrastructure/security/network-policies/base/${namespace}.yaml`,
+  ...platform.map(
+    ({ namespace }) => `${policiesFolder}/${notAlways.includes(namespace) ? 'optional' : 'base'}/${namespace}.yaml`,
   ),
   'gitops/bootstrap/applications.yaml',
 ]

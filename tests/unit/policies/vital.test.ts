@@ -1,8 +1,8 @@
 // Whoever changes a policy is told before the house has no DNS, or Argo CD no way to mend it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readPolicies } from '../../../scripts/lib/guardrails.ts'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
-import { readPolicies } from '../../../scripts/lib/policies/own.ts'
 import { lockedOut } from '../../../scripts/lib/policies/vital.ts'
 import { networkPolicies } from '../../../scripts/lib/preflight/policies.ts'
 import { platform } from '../../../scripts/lib/status/platform.ts'
