@@ -36,6 +36,7 @@ for (const [chart, folder, module] of [
   ['loki', 'loki', 'github.com/grafana/loki/v3'],
   ['velero', 'backup', 'github.com/vmware-tanzu/velero'],
   ['kube-prometheus-stack', 'operator', 'github.com/prometheus-operator/prometheus-operator'],
+  ['prometheus-operator-crds', 'operator', 'github.com/prometheus-operator/prometheus-operator'],
 ] as const)
   test(`${chart}: the program is that of the chart`, () => {
     const goMod = readFileSync(join(root, 'infrastructure/sandbox', folder, 'go.mod'), 'utf8')
