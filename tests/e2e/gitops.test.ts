@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { parent } from '../../scripts/lib/applications/read.ts'
 import { exit } from '../../scripts/lib/errors.ts'
-import { nameOf, quantity, textAt } from '../../scripts/lib/k8s.ts'
+import { at, nameOf, quantity, textAt } from '../../scripts/lib/k8s.ts'
 import { sentence } from '../../scripts/lib/proof.ts'
 import { publishedAs } from '../../scripts/lib/proxmox/command.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
@@ -42,6 +42,15 @@ after(async () => lab?.end())
 story(sentence('applications'), async () => {
   assert.deepEqual(await argo.bringUp('dev'), [])
   names = argo.names('dev')
+})
+
+story('and none of their syncs failed on the way there', async () => {
+  const again = (await applications(lab.cluster)).flatMap(({ metadata, status }) =>
+    at(status, 'operationState', 'retryCount')
+      ? [`${metadata.name}: ${textAt(status, 'operationState', 'message')}`]
+      : [],
+  )
+  assert.deepEqual(again, [])
 })
 
 for (const [claim, look] of [

@@ -30,7 +30,10 @@ export function flawsOf(child: K8sObject): string[] {
   const options = listAt(child.spec, 'syncPolicy', 'syncOptions')
   if (!options.includes('ServerSideApply=true')) flaws.push('it does not apply on the server')
   if (options.includes('CreateNamespace=true')) flaws.push('it would own its namespace, and delete it')
-  if (at(child.spec, 'syncPolicy', 'automated', 'prune') !== true) flaws.push('it does not prune')
+  // With a kind all objects of it would go.
+  const kinds = child.metadata.name.endsWith('-crds')
+  if (at(child.spec, 'syncPolicy', 'automated', 'prune') !== !kinds)
+    flaws.push(kinds ? 'it prunes kinds' : 'it does not prune')
   if (at(child.spec, 'syncPolicy', 'automated', 'selfHeal') !== true) flaws.push('it does not heal itself')
   if (at(child.spec, 'syncPolicy', 'retry') === undefined) flaws.push('it gives up at the first failure')
   if (!child.metadata.annotations?.['argocd.argoproj.io/sync-wave']) flaws.push('it has no sync wave')

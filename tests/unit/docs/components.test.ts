@@ -10,7 +10,11 @@ const folder = 'infrastructure/docs/components'
 const shape = ['Values', 'Reach it', 'Check', 'Upgrade', 'What breaks']
 
 /** An application that another one's page tells about: it comes from the same file. */
-const partOf: Readonly<Record<string, string>> = { sealed: 'sealed-secrets', policies: 'gatekeeper' }
+const partOf: Readonly<Record<string, string>> = {
+  sealed: 'sealed-secrets',
+  policies: 'gatekeeper',
+  'monitoring-crds': 'monitoring',
+}
 
 const steps = readdirSync(join(root, 'bootstrap')).flatMap(file => /^\d\d-(.+)\.ts$/.exec(file)?.[1] ?? [])
 const documented = applications.map(name => partOf[name] ?? name)
