@@ -12,6 +12,7 @@ import { type Extra, extraNames, extras } from '../../scripts/lib/sandbox/extras
 import { withFileLock } from '../../scripts/lib/sandbox/filelock.ts'
 import { checkNetwork, findGo } from '../../scripts/lib/sandbox/go.ts'
 import { moduleVersion, patched } from '../../scripts/lib/sandbox/modules.ts'
+import { socketFolder } from '../../scripts/lib/sandbox/paths.ts'
 import { reportTo } from '../../scripts/lib/sandbox/report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'homelab-programs-'))
@@ -152,4 +153,13 @@ test('progress is one live line on a terminal, and one line in ten seconds elsew
   const live = reportTo(stream, true)
   for (const text of ['compile · 1', 'compile · 2', 'charts']) live(text)
   assert.deepEqual(lines, ['compile · 1\n', '\x1b[1A\x1b[2Kcompile · 2\n', 'charts\n'])
+})
+
+test('a socket that a plugin makes has a path that the system takes, however long the home folder is', () => {
+  for (const home of ['/root', '/home/me', '/home/somebody-with-a-longer-name', `/home/${'x'.repeat(200)}`]) {
+    const folder = socketFolder(`${home}/.cache/homelab/sandboxes/rehearsal`, 'plugins')
+    assert.ok(Buffer.byteLength(`${folder}/plugin1234567890`) < 104, folder)
+  }
+  const [one, other] = ['a', 'b'].map(name => socketFolder(`/home/${'x'.repeat(80)}/${name}`, 'plugins'))
+  assert.notEqual(one, other)
 })

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { HomelabError } from '../errors.ts'
 import { signal, waitGone } from '../process.ts'
-import { socketPath } from './paths.ts'
+import { socketFolder, socketPath } from './paths.ts'
 import { sandboxProcesses } from './processes.ts'
 
 /**
@@ -31,5 +31,6 @@ export async function destroy(dir: string): Promise<void> {
       })
   }
   for (const name of ['egress', 'ask-pass']) await rm(socketPath(dir, name), { force: true })
+  await rm(socketFolder(dir, 'plugins'), { recursive: true, force: true })
   await rm(dir, { recursive: true, force: true, maxRetries: 3 })
 }

@@ -25,5 +25,12 @@ export function socketPath(dir: string, name: string): string {
   return `/tmp/homelab-${createHash('sha256').update(path).digest('hex').slice(0, 16)}.sock`
 }
 
+/** A folder of a sandbox for sockets whose names somebody else chooses (up to 20 bytes): as short as that needs. */
+export function socketFolder(dir: string, name: string): string {
+  const path = join(dir, name)
+  if (Buffer.byteLength(path) < 80) return path
+  return `/tmp/homelab-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`
+}
+
 /** The egress proxy's. */
 export const egressSocket = (dir: string) => socketPath(dir, 'egress')

@@ -1,6 +1,7 @@
 // Velero's server in the place of its fake pod. The node agent has no real program here: volumes hold no bytes.
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { socketFolder } from '../paths.ts'
 import { extraOf, extraPort, extraProgram } from '../place.ts'
 import { environment, type Launch, type LocalProgram, ownArguments, type Place } from '../pod.ts'
 import { freePort } from '../ports.ts'
@@ -21,6 +22,8 @@ async function launch(place: Place): Promise<Launch> {
   const plugin = join(plugins, 'velero-plugin-for-aws')
   await rm(plugin, { force: true })
   await symlink(join(extraOf(place, 'backup').dir, 'velero-plugin-for-aws'), plugin)
+  const sockets = socketFolder(place.record.dir, 'plugins')
+  await mkdir(sockets, { recursive: true, mode: 0o700 })
   const env = environment(pod, container)
   const ours = ['metrics-address', 'profiler-address', 'plugin-dir', 'namespace']
   return {
@@ -38,6 +41,7 @@ async function launch(place: Place): Promise<Launch> {
       VELERO_SCRATCH_DIR: dir,
       HOME: dir,
       TMPDIR: dir, // its plugin's credentials lie there
+      PLUGIN_UNIX_SOCKET_DIR: sockets, // not below TMPDIR: the path of a socket has 107 bytes at most
       // The S3 server of the site, whatever its address is, is the sandbox's own.
       HTTP_PROXY: `http://127.0.0.1:${extraPort(place, 'backup', 's3')}`,
     },
