@@ -10,7 +10,9 @@ export async function everything(): Promise<K8sObject[]> {
   )
   const rendering = (await Promise.all(releases.map(rendered))).flat()
   const all = [...platformManifests(), ...applicationManifests(), ...rendering, ...sameHouse(charts), ...atRunTime]
-  return all.filter(({ kind }) => kind !== 'NetworkPolicy')
+  // Argo CD never runs what is a chart's own test.
+  const test = ({ metadata }: K8sObject) => /^test\b/.test(metadata.annotations?.['helm.sh/hook'] ?? '')
+  return all.filter(one => one.kind !== 'NetworkPolicy' && !test(one))
 }
 
 /** The applications' example of a site has other addresses than that of the platform. */

@@ -137,7 +137,9 @@ export function render(
   skip?: RegExp,
   kinds: readonly string[] = [],
 ): K8sObject[] {
-  const known = ['policy/v1/PodDisruptionBudget', ...kinds].flatMap(kind => ['--api-versions', kind])
+  // Charts ask for these two by name, and write older ones for a cluster without them; Argo CD says what the cluster has.
+  const own = ['policy/v1/PodDisruptionBudget', 'networking.k8s.io/v1/Ingress']
+  const known = [...own, ...kinds].flatMap(kind => ['--api-versions', kind])
   const kubernetes = ['--kube-version', programs.kubernetesVersion, ...known]
   const text = run(
     'helm',

@@ -96,7 +96,7 @@ function rendered(application: K8sObject): K8sObject[] {
   const namespace = String(at(application.spec, 'destination', 'namespace'))
   const file = `${source?.chart}-${source?.revision}.tgz`
   const archive = join(sandbox.chartServer.folder, folderOf(source?.repository ?? '').replace(/^[^/]+\//, ''), file)
-  const helm = at(application.spec, 'sources', 0, 'helm') as { releaseName?: string; valueFiles?: string[] }
+  const helm = (at(application.spec, 'sources', 0, 'helm') ?? {}) as { releaseName?: string; valueFiles?: string[] }
   const values = (helm.valueFiles ?? []).flatMap(one => ['-f', join(root, one.replace('$values/', ''))])
   const name = helm.releaseName ?? application.metadata.name
   const kubernetes = ['--kube-version', programs.kubernetesVersion, ...schemas]
