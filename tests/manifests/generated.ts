@@ -13,6 +13,8 @@ export const generated: Readonly<Record<string, readonly string[]>> = {
   'Secret velero/velero-s3': ['cloud'],
   'Secret velero/velero-repo-credentials': ['repository-password'],
   'Secret influxdb/influxdb-admin': ['admin-password', 'admin-token'],
+  // by the Job influxdb-setup
+  'Secret influxdb/telegraf-token': ['token'],
   'Secret monitoring/alertmanager-config': ['alertmanager.yaml'],
   'Secret monitoring/grafana-admin': ['admin-user', 'admin-password'],
   'Secret monitoring/scrape-targets': ['proxmox.json', 'rancher.json', 'rancher-token'],

@@ -1,6 +1,6 @@
 // What rendered objects offer to be referred to.
 import { at, type K8sObject, listAt, mapAt, textAt } from '../../scripts/lib/k8s.ts'
-import { podLabels } from '../../scripts/lib/policies/world.ts'
+import { podLabels, podsOf } from '../../scripts/lib/policies/world.ts'
 import { certificateKeys } from './generated.ts'
 
 /** `Kind namespace/name` */
@@ -30,6 +30,14 @@ export class World {
       if (at(template, 'spec', 'containers') !== undefined)
         for (const labels of podLabels(object, mapAt(template, 'metadata', 'labels')))
           this.pods.push({ namespace, labels, ports: portsOf(at(template, 'spec')) })
+      if (object.kind === 'Prometheus' || object.kind === 'Alertmanager')
+        for (const { labels, ports } of podsOf(object))
+          this.pods.push({
+            ...{ namespace, labels },
+            ports: new Set(
+              ports.flatMap(({ name, number, protocol }) => [`${name}/${protocol}`, `${number}/${protocol}`]),
+            ),
+          })
     }
   }
 

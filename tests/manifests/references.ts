@@ -63,6 +63,24 @@ function check(object: K8sObject, world: World): string[] {
         const service = at(hook, 'clientConfig', 'service')
         return backend(world, textAt(service, 'namespace') ?? '', textAt(service, 'name'), at(service, 'port') ?? 443)
       })
+    case 'Prometheus': {
+      const scrapes = at(spec, 'additionalScrapeConfigs')
+      return [
+        ...absent(world, 'ServiceAccount', namespace, textAt(spec, 'serviceAccountName')),
+        ...(scrapes ? world.source('Secret', namespace, textAt(scrapes, 'name'), textAt(scrapes, 'key')) : []),
+        ...listAt(spec, 'secrets').flatMap(name => world.source('Secret', namespace, String(name))),
+      ]
+    }
+    case 'Alertmanager':
+      return [
+        ...absent(world, 'ServiceAccount', namespace, textAt(spec, 'serviceAccountName')),
+        // Read by its operator under this key.
+        ...world.source('Secret', namespace, textAt(spec, 'configSecret'), 'alertmanager.yaml'),
+      ]
+    case 'BackupStorageLocation': {
+      const secret = at(spec, 'credential')
+      return secret ? world.source('Secret', namespace, textAt(secret, 'name'), textAt(secret, 'key')) : []
+    }
     case 'Application':
       return absent(world, 'AppProject', namespace, textAt(spec, 'project'))
     default:

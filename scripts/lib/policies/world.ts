@@ -70,7 +70,8 @@ export function readWorld(objects: readonly K8sObject[]): World {
   }
 }
 
-function podsOf(object: K8sObject): Pod[] {
+/** The pods that an object makes, by its own controller or by its operator. */
+export function podsOf(object: K8sObject): Pod[] {
   const { kind, metadata } = object
   const namespace = metadata.namespace ?? 'default'
   if (kind === 'Prometheus' || kind === 'Alertmanager') return [ofOperator(object, namespace)]
