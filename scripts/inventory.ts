@@ -27,7 +27,7 @@ export function inventory(objects: readonly K8sObject[], home: string): Fact[] {
     const { name, annotations } = object.metadata
     const namespace = object.metadata.namespace === home ? undefined : object.metadata.namespace
     const hook = annotations?.['helm.sh/hook']
-    return withoutEmpty({ kind: object.kind, name, namespace, hook, ...factsOf(object, used) }) as Fact
+    return withoutEmpty({ kind: object.kind, name, namespace, hook, ...factsOf(object, used, home) }) as Fact
   })
   return facts.sort((a, b) => `${a.kind}/${a.name}`.localeCompare(`${b.kind}/${b.name}`))
 }
@@ -55,7 +55,7 @@ export function missing(real: readonly Fact[], standIn: readonly Fact[]): string
   })
 }
 
-function factsOf(object: K8sObject, used: ReadonlySet<string>): Record<string, unknown> {
+function factsOf(object: K8sObject, used: ReadonlySet<string>, home: string): Record<string, unknown> {
   const { kind, spec } = object
   switch (kind) {
     case 'Deployment':
@@ -69,6 +69,8 @@ function factsOf(object: K8sObject, used: ReadonlySet<string>): Record<string, u
         selector: sorted(selectorOf(object)),
         podLabels: kind === 'Job' ? undefined : sorted(Object.fromEntries(labels)),
         account: textAt(pod, 'serviceAccountName'),
+        token: at(pod, 'automountServiceAccountToken'),
+        node: ofTheNode(pod),
         priority: textAt(pod, 'priorityClassName'),
         init: listAt(pod, 'initContainers').map(container => textAt(container, 'name')),
         containers: Object.fromEntries(
@@ -85,6 +87,18 @@ function factsOf(object: K8sObject, used: ReadonlySet<string>): Record<string, u
           const name = textAt(port, 'name')
           return `${name ? `${name} ` : ''}${number}/${textAt(port, 'protocol') ?? 'TCP'} -> ${at(port, 'targetPort') ?? number}`
         }),
+      }
+    case 'ServiceMonitor':
+    case 'PodMonitor':
+      return {
+        selector: sorted(selectorOf(object)),
+        // Its own is where it looks anyway.
+        namespaces: listAt(spec, 'namespaceSelector', 'matchNames').filter(
+          name => name !== (object.metadata.namespace ?? home),
+        ),
+        asked: [...listAt(spec, 'endpoints'), ...listAt(spec, 'podMetricsEndpoints')].map(
+          one => `${textAt(one, 'scheme') ?? 'http'} ${at(one, 'port')}${textAt(one, 'path') ?? '/metrics'}`,
+        ),
       }
     case 'Ingress':
       return {
@@ -134,6 +148,12 @@ function factsOf(object: K8sObject, used: ReadonlySet<string>): Record<string, u
     default:
       return {}
   }
+}
+
+/** What a pod takes of the node itself. */
+function ofTheNode(pod: unknown): string[] {
+  const namespaces = ['hostNetwork', 'hostPID', 'hostIPC'].filter(one => at(pod, one) === true)
+  return [...namespaces, ...listAt(pod, 'volumes').flatMap(one => textAt(one, 'hostPath', 'path') ?? [])].sort()
 }
 
 function portsOf(container: unknown): string[] {

@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { chartsMirror, findPinned, readChartSource } from '../../scripts/lib/charts.ts'
 import { at, type K8sObject, listAt, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
+import { wantedCharts } from '../../scripts/lib/sandbox/gitops/addresses.ts'
 import { inModules } from '../../scripts/lib/sandbox/gitops/charts.ts'
 import { upstream } from '../../scripts/lib/sandbox/upstream.ts'
-import { withEverything } from './rendered.ts'
+import { programs, withEverything } from './rendered.ts'
 
 export interface AppChart {
   application: string
@@ -22,11 +24,19 @@ export interface AppChart {
 export const appCharts = (environment: string): AppChart[] => withEverything(environment).flatMap(chartsOf)
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
+/** With `CHARTS=real` the checks look at the real charts, out of `CHARTS_MIRROR` or their repositories. */
+export const asked = readChartSource(process.env.CHARTS, 'stand-in') === 'real'
 const real = new Map(
   await Promise.all(
-    Object.entries(inModules).map(
-      async ([chart, { module, path }]) => [chart, join((await upstream(module, say)).dir, path)] as const,
-    ),
+    asked
+      ? wantedCharts(withEverything('prod')).map(async one => {
+          const { helm } = programs.paths
+          const mirror = chartsMirror({ chartsMirror: process.env.CHARTS_MIRROR ?? '' })
+          return [one.name, (await findPinned(one.name, one, { helm, source: 'real', ...mirror })).path] as const
+        })
+      : Object.entries(inModules).map(
+          async ([chart, { module, path }]) => [chart, join((await upstream(module, say)).dir, path)] as const,
+        ),
   ),
 )
 

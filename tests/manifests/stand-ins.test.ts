@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { type Fact, inventory, missing } from '../../scripts/inventory.ts'
 import { findChart } from '../../scripts/lib/charts.ts'
 import { root } from '../../scripts/lib/root.ts'
+import { appCharts, asked, chartFolder } from './application-charts.ts'
 import { pinned, programs, recorded, releases, render, run, valuesOf } from './rendered.ts'
 
 const offline = { helm: programs.paths.helm, source: 'stand-in', packaged: async () => programs.charts } as const
@@ -63,6 +64,18 @@ for (const release of releases)
       t.todo(`recorded from ${record.version}, pinned is ${chart.version}: record it again (scripts/inventory.ts)`)
     const facts = inventory(render(chart.path, release, valuesOf(release)), release.namespace)
     assert.deepEqual(missing(record.objects, facts), [])
+  })
+
+for (const one of appCharts('prod'))
+  test(`${one.chart}: the record is that of the real chart, and of all of it`, {
+    skip: asked ? false : 'CHARTS=real looks at the real ones',
+  }, () => {
+    const { version, objects } = recorded(one.chart)
+    assert.equal(version, one.version, 'record it again (scripts/inventory.ts)')
+    const rendering = render(chartFolder(one.chart), one, one.values, undefined, ['monitoring.coreos.com/v1'])
+    const facts = inventory(rendering, one.namespace)
+    assert.deepEqual(missing(objects, facts), [])
+    assert.deepEqual(missing(facts, objects), [])
   })
 
 /** Values of ours that change nothing in a stand-in. */
