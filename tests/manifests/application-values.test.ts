@@ -34,7 +34,7 @@ test('there are charts to look at', () => {
   assert.ok(charts.length > 0)
 })
 
-for (const { chart, values, namespace, release } of charts) {
+for (const { chart, values, namespace, release } of charts.filter(({ values }) => Object.keys(values).length)) {
   const skip =
     withoutSchemas || (existsSync(join(schemas, chart)) ? false : `${chart}: its defaults are not in ${schemas}`)
   test(`${chart}: every key of our values exists upstream`, { skip }, () => {
