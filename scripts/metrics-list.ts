@@ -2,7 +2,7 @@
 // make metrics-list: which metrics a running program serves, written down for the checks of dashboards and rules.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { type RequestOptions, request } from 'node:https'
 import { basename, join } from 'node:path'
 import { text as all } from 'node:stream/consumers'
 import { command, common } from './lib/command.ts'
@@ -15,7 +15,7 @@ import { readRecord, type SandboxRecord } from './lib/sandbox/record.ts'
 const folder = 'tests/fixtures/metrics'
 
 /** The body of an address, or undefined where nobody answers with metrics. */
-async function scrape(url: string, credentials: { cert?: Buffer; key?: Buffer } = {}): Promise<string | undefined> {
+async function scrape(url: string, credentials: RequestOptions = {}): Promise<string | undefined> {
   const read = url.startsWith('https:')
     ? new Promise<string>((resolve, reject) => {
         const asked = request(url, { ...credentials, rejectUnauthorized: false, timeout: 5000 }, answer =>
@@ -60,12 +60,30 @@ function commandLine(pid: string): string[] {
   }
 }
 
+/** Some programs show theirs only to whom the API server knows by a token. */
+function token(record: SandboxRecord): string {
+  const kubectl = (args: readonly string[], input = '') =>
+    execFileSync(record.programs.kubectl, ['--kubeconfig', join(record.dir, 'admin.kubeconfig'), ...args], {
+      ...{ input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'inherit'] },
+    }).trim()
+  const [name, namespace] = ['metrics-list', 'kube-system']
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } }
+  const binding = {
+    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name } },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'ServiceAccount', name, namespace }],
+  }
+  for (const object of [account, binding]) kubectl(['apply', '-f', '-'], JSON.stringify(object))
+  return kubectl(['create', 'token', name, '-n', namespace])
+}
+
 /** Every program of a sandbox that serves metrics on some port of this machine. */
 async function fromSandbox(record: SandboxRecord): Promise<number> {
   const credentials = {
     cert: readFileSync(join(record.pki, 'admin.crt')),
     key: readFileSync(join(record.pki, 'admin.key')),
   }
+  const bearer = { headers: { authorization: `Bearer ${token(record)}` } }
   const { kubernetes } = record.versions
   const versions: Record<string, string> = { ...record.versions, etcd: `as in Kubernetes ${kubernetes}` }
   /** Of an optional program that of its group: in the sandbox's folder it is a link to it. */
@@ -77,14 +95,15 @@ async function fromSandbox(record: SandboxRecord): Promise<number> {
   const found = new Set<string>()
   for (const line of execFileSync('ss', ['-ltnpH'], { encoding: 'utf8' }).split('\n')) {
     const [, port, pid] = /[:\]](\d+) .*pid=(\d+)/.exec(line) ?? []
-    const [path = '', role = ''] = pid ? commandLine(pid) : []
+    const [path = ''] = pid ? commandLine(pid) : []
     const ours = path.includes(`/${record.name}/`) || Object.values(record.programs).includes(path)
     if (!ours || basename(path) === 'node') continue
     const name = basename(path)
-    const program = name === 'cert-manager' ? `cert-manager-${role}` : name.replace(/^(argocd)-.*|-controller$/, '$1')
+    const program = name === 'cert-manager' ? name : name.replace(/^(argocd)-.*|-controller$/, '$1')
     const body =
       (await scrape(`http://127.0.0.1:${port}/metrics`)) ??
-      (await scrape(`https://127.0.0.1:${port}/metrics`, credentials))
+      (await scrape(`https://127.0.0.1:${port}/metrics`, credentials)) ??
+      (await scrape(`https://127.0.0.1:${port}/metrics`, bearer))
     if (!body) continue
     keep(program, versionOf(path, program), body)
     found.add(program)

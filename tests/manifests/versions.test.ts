@@ -36,6 +36,8 @@ for (const [chart, folder, module] of [
   ['loki', 'loki', 'github.com/grafana/loki/v3'],
   ['velero', 'backup', 'github.com/vmware-tanzu/velero'],
   ['kube-prometheus-stack', 'operator', 'github.com/prometheus-operator/prometheus-operator'],
+  ['telegraf', 'telegraf', 'github.com/influxdata/telegraf'],
+  ['prometheus-blackbox-exporter', 'exporters', 'github.com/prometheus/blackbox_exporter'],
   ['prometheus-operator-crds', 'operator', 'github.com/prometheus-operator/prometheus-operator'],
 ] as const)
   test(`${chart}: the program is that of the chart`, () => {

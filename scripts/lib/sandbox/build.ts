@@ -39,6 +39,12 @@ const patches: readonly Patch[] = [
   },
   {
     module: 'go.universe.tf/metallb',
+    file: 'internal/k8s/k8s.go',
+    from: /"0\.0\.0\.0:%d"/g, // its metrics
+    to: '"127.0.0.1:%d"',
+  },
+  {
+    module: 'go.universe.tf/metallb',
     file: 'controller/main.go',
     from: /^(\t\tHealthProbeBindAddress: fmt\.Sprintf\()":%d"(, \*healthProbePort\),)$/gm,
     to: '$1"127.0.0.1:%d"$2',

@@ -147,6 +147,26 @@ export const extras = {
     env: { GOTOOLCHAIN: 'auto' },
     scripts: argoScripts,
   },
+  exporters: {
+    title: 'node_exporter, blackbox_exporter, kube-state-metrics and CoreDNS',
+    packages: {
+      'github.com/prometheus/node_exporter': 'node_exporter',
+      'github.com/prometheus/blackbox_exporter': 'blackbox_exporter',
+      'k8s.io/kube-state-metrics/v2': 'kube-state-metrics',
+      'github.com/coredns/coredns': 'coredns',
+    },
+    versionOf: 'github.com/prometheus/node_exporter',
+  },
+  telegraf: {
+    title: 'Telegraf',
+    packages: { 'github.com/influxdata/telegraf/cmd/telegraf': 'telegraf' },
+    versionOf: 'github.com/influxdata/telegraf',
+    // The plugins that infrastructure/influxdb/telegraf/values.yaml names, and the two that its chart adds: all of them
+    // are eleven minutes of building. Telegraf says `undefined but requested` of one that is missing here.
+    flags: [
+      '-tags=custom,inputs.dns_query,inputs.http_response,inputs.internal,inputs.ping,outputs.health,outputs.influxdb_v2,outputs.prometheus_client',
+    ],
+  },
   prometheus: {
     title: 'promtool and amtool',
     packages: {

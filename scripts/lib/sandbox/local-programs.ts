@@ -66,7 +66,7 @@ export function localProgramOf(pod: Pod): { local: LocalProgram; container: Cont
 
 /** MetalLB: assigns addresses and validates pools. Its webhook port and its loopback come from our patch (programs.ts). */
 async function metallb({ pod, container, dir, kubeconfig }: Place): Promise<Launch> {
-  const [webhook, health] = [await freePort(), await freePort()]
+  const [webhook, health, metrics] = [await freePort(), await freePort(), await freePort()]
   const certs = join(dir, 'k8s-webhook-server', 'serving-certs') // below TMPDIR, where its webhook server looks
   await mkdir(certs, { recursive: true })
   const env = environment(pod, container)
@@ -80,13 +80,13 @@ async function metallb({ pod, container, dir, kubeconfig }: Place): Promise<Laun
         'namespace',
         'pprof-bind-address',
       ]),
-      '--port=0',
+      `--port=${metrics}`,
       `--health-probe-port=${health}`,
       `--cert-dir=${certs}`,
       `--namespace=${pod.metadata.namespace}`,
     ],
     env: { ...env, KUBECONFIG: kubeconfig, TMPDIR: dir, METALLB_WEBHOOK_PORT: String(webhook) },
-    ports: { '9443/tcp': webhook },
+    ports: { '9443/tcp': webhook, '9120/tcp': metrics },
     secrets: secretMounts(pod, container, mountPath => (mountPath.endsWith('/serving-certs') ? certs : undefined)),
   }
 }
@@ -95,8 +95,9 @@ async function metallb({ pod, container, dir, kubeconfig }: Place): Promise<Laun
 async function certManager(role: 'controller' | 'webhook' | 'cainjector', place: Place): Promise<Launch> {
   const { pod, container, kubeconfig } = place
   const args = [role, '-kubeconfig', kubeconfig, '-namespace', pod.metadata.namespace]
-  if (role !== 'webhook') return { args, env: {}, ports: {} }
+  if (role === 'cainjector') return { args, env: {}, ports: {} }
   const port = await freePort()
+  if (role === 'controller') return { args: [...args, '-metrics', String(port)], env: {}, ports: { '9402/tcp': port } }
   const flag = (name: string) =>
     (container.args ?? []).find(text => text.startsWith(`--${name}=`))?.slice(name.length + 3)
   const service = flag('dynamic-serving-ca-secret-name')?.replace(/-ca$/, '') ?? 'cert-manager-webhook'

@@ -5,7 +5,7 @@
 // the module proxy does not serve. Internal CAs are complete; ACME issuers are left out (their
 // challenges need the internet).
 //
-//	cert-manager-sandbox controller|webhook|cainjector -kubeconfig FILE -namespace NS [-port N] [-service NAME]
+//	cert-manager-sandbox controller|webhook|cainjector -kubeconfig FILE -namespace NS [-port N] [-metrics N] [-service NAME]
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -57,6 +58,7 @@ var (
 	namespace  = flags.String("namespace", "cert-manager", "the namespace of the release, where ClusterIssuers keep their Secrets")
 	service    = flags.String("service", "cert-manager-webhook", "webhook: the name of its Service")
 	port       = flags.Int("port", 0, "webhook: the port to serve on")
+	measured   = flags.Int("metrics", 0, "controller: the port on loopback where metrics are; 0 is any")
 )
 
 func main() {
@@ -101,6 +103,17 @@ func runController(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *measured))
+	if err != nil {
+		return err
+	}
+	kinds := shared.SharedInformerFactory.Certmanager().V1()
+	shared.Metrics.SetupCertificateCollector(kinds.Certificates().Lister())
+	shared.Metrics.SetupIssuerCollector(kinds.Issuers().Lister())
+	shared.Metrics.SetupClusterIssuerCollector(kinds.ClusterIssuers().Lister())
+	server := shared.Metrics.NewServer(listener)
+	defer server.Close()
+	go server.Serve(listener)
 	var all sync.WaitGroup
 	var lock sync.Mutex
 	var failed error
