@@ -29,10 +29,11 @@ async function scrape(url: string, credentials: RequestOptions = {}): Promise<st
   return /^# TYPE /m.test(body) ? body : undefined
 }
 
+const scraped = 'scraped from the running program'
 const notRun = 'not run here: '
 
 /** Writes down what was seen. What was known from elsewhere and is not in it goes on in a list of its own. */
-function keep(program: string, version: string, exposition: string, source = 'scraped from the running program'): void {
+function keep(program: string, version: string, exposition: string, source = scraped): void {
   const path = (name: string) => join(root, folder, `${name}.txt`)
   const before = existsSync(path(program)) ? readMetrics(readFileSync(path(program), 'utf8')) : undefined
   const seen = { program, version, source, metrics: parseExposition(exposition) }
@@ -113,7 +114,7 @@ async function fromSandbox(record: SandboxRecord): Promise<number> {
 
 await command(
   {
-    line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--source TEXT]]',
+    line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--note TEXT] [--source TEXT]]',
     about:
       `Writes ${folder}/PROGRAM.txt: the names and labels of the metrics that a program serves. Dashboards and rules may\n` +
       'name no other ones. Without options it asks the programs of the running sandbox (make sandbox\n' +
@@ -122,11 +123,12 @@ await command(
       program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },
       version: { type: 'string', value: 'VERSION', help: 'which version runs' },
       url: { type: 'string', value: 'URL', help: 'where it serves them; without it they come by standard input' },
+      note: { type: 'string', value: 'TEXT', help: 'what it measured, when that was not this machine' },
       source: { type: 'string', value: 'TEXT', help: 'when it cannot run here: why, and where the names are from' },
       ...common,
     },
   },
-  async ({ program, version, url, source }) => {
+  async ({ program, version, url, note, source }) => {
     if (typeof program !== 'string' || typeof version !== 'string') {
       if (program ?? version ?? url)
         throw new HomelabError({ what: 'name both --program and --version', fix: 'see --help', code: exit.usage })
@@ -137,7 +139,8 @@ await command(
     const body = typeof url === 'string' ? await scrape(url) : await all(process.stdin)
     if (!body)
       throw new HomelabError({ what: `${url} serves no metrics`, fix: 'is it running, and is the path right?' })
-    keep(program, version, body, typeof source === 'string' ? `${notRun}${source}` : undefined)
+    const seen = typeof note === 'string' ? `${scraped}; ${note}` : scraped
+    keep(program, version, body, typeof source === 'string' ? `${notRun}${source}` : seen)
     return exit.done
   },
 )

@@ -1,18 +1,10 @@
 // Every metric and label that dashboards and rules name is one that its program serves: tests/fixtures/metrics has the lists.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAllDocuments } from 'yaml'
-import { annotationQueries } from '../../scripts/lib/dashboards/dashboard.ts'
-import { queriesOf, readDashboards } from '../../scripts/lib/dashboards/definition.ts'
 import { parseExposition, readMetrics, together, writeMetrics } from '../../scripts/lib/dashboards/metrics-file.ts'
-import { listAt, textAt } from '../../scripts/lib/k8s.ts'
-import { root } from '../../scripts/lib/root.ts'
+import { dashboards, lists, type Named, recorded, ruled, rules, used } from './metrics-named.ts'
 import { promqlFacts } from './queries.ts'
 
-const folder = join(root, 'tests/fixtures/metrics')
-const lists = readdirSync(folder).map(file => readMetrics(readFileSync(join(folder, file), 'utf8')))
 const known = new Map<string, Set<string>>()
 for (const { metrics } of lists)
   for (const [name, labels] of metrics) known.set(name, new Set([...(known.get(name) ?? []), ...labels]))
@@ -31,38 +23,6 @@ const ofTarget = [
   'ingress',
   'target',
 ]
-
-interface Named {
-  where: string
-  query: string
-}
-
-const dashboards: Named[] = [
-  ...readDashboards().flatMap(({ name, rows, variables }) => [
-    ...rows.flatMap(({ panels }) =>
-      panels
-        .filter(({ source }) => source === 'prometheus')
-        .flatMap(panel => queriesOf(panel).map(({ query }) => ({ where: `${name} “${panel.title}”`, query }))),
-    ),
-    ...Object.values(variables).flatMap(({ source, query }) => {
-      const selector = /^label_values\((?:(.+), ?)?\w+\)$/.exec(query ?? '')?.[1]
-      return selector && source === 'prometheus' ? [{ where: name, query: selector }] : []
-    }),
-  ]),
-  ...Object.entries(annotationQueries).map(([where, query]) => ({ where, query })),
-]
-
-const rules = readdirSync(join(root, 'infrastructure'), { recursive: true })
-  .map(String)
-  .filter(file => /(^|\/)rules\/[^/]+\.yaml$/.test(file))
-  .flatMap(file => parseAllDocuments(readFileSync(join(root, 'infrastructure', file), 'utf8')).map(one => one.toJS()))
-  .filter(object => textAt(object, 'kind') === 'PrometheusRule')
-  .flatMap(object => listAt(object, 'spec', 'groups').flatMap(group => listAt(group, 'rules')))
-const recorded = new Set(rules.flatMap(rule => textAt(rule, 'record') ?? []))
-const ruled: Named[] = rules.map(rule => ({
-  where: textAt(rule, 'alert') ?? textAt(rule, 'record') ?? '',
-  query: String((rule as { expr: unknown }).expr),
-}))
 
 /** What a query names that no program serves. */
 function unknown({ query }: Pick<Named, 'query'>): string[] {
@@ -117,9 +77,6 @@ test('what is measured over a month is recorded by a rule, and a dashboard shows
 })
 
 test('how many of the names were seen in a running program, and how many were not', t => {
-  const used = new Set(
-    [...dashboards, ...ruled].flatMap(({ query }) => promqlFacts(query).selectors.map(one => one.metric)),
-  )
   let seen = 0
   for (const { program, version, source, metrics } of lists) {
     const count = [...metrics.keys()].filter(name => used.has(name)).length

@@ -168,8 +168,9 @@ export const extras = {
     ],
   },
   prometheus: {
-    title: 'promtool and amtool',
+    title: 'Prometheus, promtool and amtool',
     packages: {
+      'github.com/prometheus/prometheus/cmd/prometheus': 'prometheus',
       'github.com/prometheus/prometheus/cmd/promtool': 'promtool',
       'github.com/prometheus/alertmanager/cmd/amtool': 'amtool',
     },
