@@ -7,6 +7,7 @@ unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 adopt := tests/e2e/adopt.test.ts
 e2e := $(filter-out $(adopt),$(sort $(wildcard tests/e2e/*.test.ts)))
+measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets gitops)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/$(or $(PART),*).test.ts))
@@ -191,8 +192,8 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
-metrics-list: setup ### which metrics programs serve: the running sandbox's, or PROGRAM=… VERSION=… URL=…
-	@$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)")
+metrics-list: setup ### which metrics programs serve: the running sandbox's (ALL=1: of all that run here), or PROGRAM=… VERSION=… URL=…
+	@$(if $(ALL),METRICS_LIST=1 $(NODE_TEST) --test-concurrency=1 $(measured),$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)"))
 
 docs: setup ### write anew what is made of the code: .env.example, pages, dashboards
 	@$(RUN) scripts/docs.ts

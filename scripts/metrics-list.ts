@@ -1,7 +1,7 @@
 #!/usr/bin/env -S sh -c 'exec "$(dirname "$(readlink -f "$0")")/lib/launch" "$0" "$@"'
 // make metrics-list: which metrics a running program serves, written down for the checks of dashboards and rules.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { type RequestOptions, request } from 'node:https'
 import { basename, join } from 'node:path'
 import { text as all } from 'node:stream/consumers'
@@ -32,24 +32,28 @@ async function scrape(url: string, credentials: RequestOptions = {}): Promise<st
 const scraped = 'scraped from the running program'
 const notRun = 'not run here: '
 
-/** Writes down what was seen. What was known from elsewhere and is not in it goes on in a list of its own. */
+/** Writes down what was seen. What was known from elsewhere, and no look has seen yet, stays in a list of its own. */
 function keep(program: string, version: string, exposition: string, source = scraped): void {
-  const path = (name: string) => join(root, folder, `${name}.txt`)
-  const before = existsSync(path(program)) ? readMetrics(readFileSync(path(program), 'utf8')) : undefined
+  const [path, rest] = [join(root, folder, `${program}.txt`), join(root, folder, `${program}-rest.txt`)]
+  const read = (file: string) => (existsSync(file) ? readMetrics(readFileSync(file, 'utf8')) : undefined)
   const seen = { program, version, source, metrics: parseExposition(exposition) }
   if (!seen.metrics.size) return
+  const before = read(path)
   const foreign = before?.source.startsWith(notRun) && !source.startsWith(notRun) ? before : undefined
   const now = together(foreign ? undefined : before, seen)
-  writeFileSync(path(program), writeMetrics(now))
+  writeFileSync(path, writeMetrics(now))
   print(`${folder}/${program}.txt  ${now.metrics.size} names of ${program} ${version}`)
-  const rest = [...(foreign?.metrics ?? [])].filter(([name]) => !now.metrics.has(name))
-  if (!rest.length) return
+  const unseen = [...(foreign?.metrics ?? []), ...(read(rest)?.metrics ?? [])].filter(
+    ([name]) => !now.metrics.has(name),
+  )
+  rmSync(rest, { force: true })
+  if (!unseen.length) return
   const left = {
     ...{ program: `${program}, what had not happened yet`, version, source: `${notRun}names from its source code` },
-    metrics: new Map(rest),
+    metrics: new Map(unseen),
   }
-  writeFileSync(path(`${program}-rest`), writeMetrics(left))
-  print(`${folder}/${program}-rest.txt  ${rest.length} that it has not shown yet`)
+  writeFileSync(rest, writeMetrics(left))
+  print(`${folder}/${program}-rest.txt  ${unseen.length} that it has not shown yet`)
 }
 
 /** Of a process that may have ended since it was listed. */

@@ -68,6 +68,21 @@ export const extras = {
       'github.com/versity/versitygw/cmd/versitygw': 's3-server',
     },
     versionOf: velero,
+    patches: [
+      {
+        // Its libraries' metrics on port 8080 of every interface: a second sandbox found it taken, and had no backups.
+        module: velero,
+        file: 'pkg/cmd/server/server.go',
+        from: /^\t\tmgr, err = ctrl\.NewManager\(clientConfig, ctrl\.Options\{$/gm,
+        to: '$&\n\t\t\tMetrics: metricsserver.Options{BindAddress: "0"},',
+      },
+      {
+        module: velero,
+        file: 'pkg/cmd/server/server.go',
+        from: /^\tctrl "sigs\.k8s\.io\/controller-runtime"$/gm,
+        to: '$&\n\tmetricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"',
+      },
+    ],
     stamps: [`${velero}/pkg/buildinfo.Version`],
     ports: ['s3'],
   },
