@@ -19,6 +19,7 @@ import { moduleDir, moduleVersion } from '../../scripts/lib/sandbox/modules.ts'
 import { freePort } from '../../scripts/lib/sandbox/ports.ts'
 import { readRecord } from '../../scripts/lib/sandbox/record.ts'
 import { appCharts } from '../manifests/application-charts.ts'
+import { lokiConfig } from '../manifests/loki-config.ts'
 import { lists, used } from '../manifests/metrics-named.ts'
 import { Lab, sandboxFor, script } from './support.ts'
 
@@ -85,22 +86,11 @@ async function programs(lab: Lab, dir: string, ports: readonly number[]): Promis
   const tooOld = {
     streams: [{ stream: { app: 'old' }, values: [[`${Date.now() - 365 * 86400_000}000000`, 'a line of last year']] }],
   }
-  const lokiConfig = {
-    auth_enabled: false,
+  const ours = lokiConfig(join(dir, 'loki'))
+  const loopback = {
+    ...ours,
     server: { http_listen_address: '127.0.0.1', http_listen_port: loki, grpc_listen_port: await freePort() },
-    common: {
-      ...{ path_prefix: join(dir, 'loki'), replication_factor: 1, instance_addr: '127.0.0.1' },
-      ring: { kvstore: { store: 'inmemory' } },
-      storage: { filesystem: { chunks_directory: join(dir, 'loki/chunks') } },
-    },
-    schema_config: {
-      configs: [
-        {
-          ...{ from: '2024-01-01', store: 'tsdb', object_store: 'filesystem', schema: 'v13' },
-          index: { prefix: 'index_', period: '24h' },
-        },
-      ],
-    },
+    common: { ...Object(ours.common), instance_addr: '127.0.0.1', ring: { kvstore: { store: 'inmemory' } } },
     memberlist: { bind_addr: ['127.0.0.1'], bind_port: await freePort() },
   }
   return [
@@ -156,7 +146,7 @@ async function programs(lab: Lab, dir: string, ports: readonly number[]): Promis
     },
     {
       ...{ list: 'loki', group: 'loki', name: 'loki', module: 'github.com/grafana/loki/v3' },
-      args: [`-config.file=${file('loki.yaml', stringify(lokiConfig))}`],
+      args: [`-config.file=${file('loki.yaml', stringify(loopback))}`],
       event: () =>
         fetch(`http://127.0.0.1:${loki}/loki/api/v1/push`, {
           ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(tooOld) },

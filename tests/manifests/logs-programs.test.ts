@@ -9,25 +9,11 @@ import { test } from 'node:test'
 import { stringify } from 'yaml'
 import { at } from '../../scripts/lib/k8s.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
-import { appCharts } from './application-charts.ts'
+import { lokiConfig } from './loki-config.ts'
 
 const built = await builtExtra('loki')
 const loki = built ? join(built.dir, 'loki') : 'loki'
 const skip = spawnSync(loki, ['--version']).error ? await notBuilt('loki') : false
-
-/** The parts of Loki's configuration that the chart hands on as they stand, by the names that Loki has for them. */
-function lokiConfig(): Record<string, unknown> {
-  const { loki } = appCharts('prod').find(({ chart }) => chart === 'loki')?.values ?? {}
-  const { commonConfig, schemaConfig, auth_enabled, storage, ...rest } = loki as Record<string, unknown>
-  assert.equal(at(storage, 'type'), 'filesystem')
-  const filesystem = { chunks_directory: '/var/loki/chunks', rules_directory: '/var/loki/rules' } // the chart's own
-  return {
-    auth_enabled,
-    common: { path_prefix: '/var/loki', ...(commonConfig as object), storage: { filesystem } },
-    schema_config: schemaConfig,
-    ...rest,
-  }
-}
 
 test("retention is the compactor's work, and is switched on with all that it needs", () => {
   const config = lokiConfig()
