@@ -178,6 +178,9 @@ describe('secrets in Git', { skip }, () => {
   test('a file for another name opens with no key: named with cause and fix, and nothing is rotated', async () => {
     const foreign = parse(readFileSync(inGit('web/login'), 'utf8')) as K8sObject
     writeFileSync(inGit('web/other'), stringify({ ...foreign, metadata: { name: 'other', namespace: 'web' } }))
+    const refused = await sync(readFileSync(inGit('web/other'), 'utf8')) // the controller says the same, and counts it
+    assert.equal(condition(refused, 'Synced')?.status, 'False')
+    await lab.cluster.kubectl(['delete', 'sealedsecrets.bitnami.com/other', '-n', 'web'])
     const ended = await run('scripts/rotate-keys.ts')
     rmSync(inGit('web/other'))
     assert.equal(ended.code, 2)
