@@ -176,6 +176,27 @@ const waiting = {
   lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } },
 }
 
+/** An application whose repository answers which commits it has, and cannot hand them out. */
+function unreadable(folder: string): K8sObject {
+  const git = (...args: string[]) => execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8' }).trim()
+  execFileSync('git', ['init', '--quiet', folder])
+  writeFileSync(join(folder, 'a.yaml'), '{}')
+  git('add', '.')
+  git('-c', 'user.name=lab', '-c', 'user.email=lab@example.org', 'commit', '--quiet', '-m', 'one')
+  const file = git('rev-parse', 'HEAD:a.yaml')
+  rmSync(join(folder, '.git/objects', file.slice(0, 2), file.slice(2)))
+  const source = { repoURL: `file://${folder}`, path: '.', targetRevision: 'HEAD' }
+  const destination = { server: 'https://kubernetes.default.svc', namespace: 'default' }
+  return {
+    ...{
+      apiVersion: 'argoproj.io/v1alpha1',
+      kind: 'Application',
+      metadata: { name: 'unreadable', namespace: 'argocd' },
+    },
+    spec: { project: 'default', source, destination },
+  } as K8sObject
+}
+
 describe('metrics', { skip: await notBuilt('exporters') }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'homelab-metrics-'))
   const children: ChildProcess[] = []
@@ -183,10 +204,13 @@ describe('metrics', { skip: await notBuilt('exporters') }, async () => {
   let lab: Lab
 
   before(async () => {
-    lab = new Lab(await sandboxFor('e2e-metrics'))
+    lab = new Lab(await sandboxFor('e2e-metrics', { extras: write ? ['argocd'] : [] }))
     await lab.cluster.apply(troubled)
-    // Addresses and certificates, for MetalLB and cert-manager to count: Lab.end() asks those two.
-    if (write) assert.equal((await lab.run('bootstrap/bootstrap-all.ts')).code, 0)
+    // Addresses, certificates, an application: MetalLB, cert-manager and Argo CD count them, and Lab.end() asks all three.
+    if (write) {
+      assert.equal((await lab.run('bootstrap/bootstrap-all.ts')).code, 0)
+      await lab.cluster.apply([unreadable(join(dir, 'unreadable'))])
+    }
     mkdirSync(join(dir, 'tsdb'))
     const ports = await Promise.all(Array.from({ length: 7 }, freePort))
     for (const [i, program] of (await programs(lab, dir, ports)).entries()) {
