@@ -26,7 +26,7 @@ const ofTarget = [
 
 /** What a query names that no program serves. */
 function unknown({ query }: Pick<Named, 'query'>): string[] {
-  const { selectors, grouped, made } = promqlFacts(query)
+  const { selectors, grouped, made, paired } = promqlFacts(query)
   const metrics = selectors.map(({ metric }) => metric).filter(Boolean)
   // An alert or a recording rule has the labels that its own query leaves, which differ from one to the next.
   const free = metrics.some(metric => recorded.has(metric) || metric.startsWith('ALERTS'))
@@ -44,6 +44,12 @@ function unknown({ query }: Pick<Named, 'query'>): string[] {
     ...(free ? [] : grouped)
       .filter(label => !made.includes(label) && !metrics.some(metric => has(metric, label)))
       .map(label => `none of its metrics has a label ${label}`),
+    ...paired.flatMap(([left, right]) => {
+      const [some, others] = [known.get(left), known.get(right)]
+      const differ = some && others ? [...some].filter(one => !others.has(one)) : []
+      const back = some && others ? [...others].filter(one => !some.has(one)) : []
+      return [...differ, ...back].map(label => `${left} and ${right} never meet: only one has ${label}`)
+    }),
   ]
 }
 
@@ -91,6 +97,7 @@ test('how many of the names were seen in a running program, and how many were no
 for (const [query, expected] of [
   ['sum(rate(traefik_service_request_total[5m]))', 'traefik_service_request_total'],
   ['kube_pod_info{nodename="a"}', 'kube_pod_info has no label nodename'],
+  ['adguard_running + adguard_queries', 'adguard_running and adguard_queries never meet: only one has version'],
   ['sum by (claim) (kubelet_volume_stats_used_bytes)', 'none of its metrics has a label claim'],
 ] as const)
   test(`${query} is noticed`, () => assert.deepEqual(unknown({ query }), [expected]))

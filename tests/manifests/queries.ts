@@ -16,6 +16,8 @@ export interface Facts {
   grouped: string[]
   /** Labels that label_replace and label_join make. */
   made: string[]
+  /** Metrics that an operator matches by all of their labels: what one alone has keeps the two apart. */
+  paired: [string, string][]
 }
 
 /** Grafana fills these in; any value of the right kind parses alike. */
@@ -31,13 +33,17 @@ const ofRange =
 /** What a PromQL expression names. Its flaws are those of grammar, and ranges where none belongs or one is missing. */
 export function promqlFacts(query: string): Facts {
   const text = filledIn(query)
-  const facts: Facts = { flaws: [], selectors: [], grouped: [], made: [] }
+  const facts: Facts = { flaws: [], selectors: [], grouped: [], made: [], paired: [] }
   const of = (node: SyntaxNode) => text.slice(node.from, node.to)
   promql.parse(text).iterate({
     enter({ node, type }) {
       if (type.isError) facts.flaws.push(`does not parse at “${text.slice(Math.max(0, node.from - 20), node.to + 10)}”`)
       if (type.name === 'VectorSelector') facts.selectors.push(selector(node, of))
       if (type.name === 'GroupingLabels') facts.grouped.push(...node.getChildren('LabelName').map(of))
+      if (type.name === 'BinaryExpr' && !node.getChild('MatchingModifierClause') && !node.getChild('Or')) {
+        const [left, right] = [node.firstChild, node.lastChild].map(side => (side ? wholeMetric(side, of) : undefined))
+        if (left && right) facts.paired.push([left, right])
+      }
       if (type.name === 'MatrixSelector' || type.name === 'SubqueryExpr') facts.flaws.push(...strayRange(node, of))
       if (type.name === 'FunctionCall') facts.flaws.push(...missingRange(node, of))
       if (type.name === 'FunctionCall' && /^label_(replace|join)\b/.test(of(node))) {
@@ -57,6 +63,18 @@ function selector(node: SyntaxNode, of: (node: SyntaxNode) => string): Selector 
   })
   const name = node.getChild('Identifier')
   return { metric: name ? of(name) : '', labels }
+}
+
+/** The one metric of an expression that has all of its labels. */
+function wholeMetric(node: SyntaxNode, of: (node: SyntaxNode) => string): string | undefined {
+  const metrics: string[] = []
+  let changed = false
+  node.cursor().iterate(({ name, node: inner }) => {
+    if (name === 'VectorSelector') metrics.push(selector(inner, of).metric)
+    if (/^(AggregateExpr|MatchingModifierClause|Or)$/.test(name) || /^label_|^absent|^scalar|^vector/.test(of(inner)))
+      changed = true
+  })
+  return metrics.length === 1 && !changed ? metrics[0] : undefined
 }
 
 /** Of a call, what is called. */
@@ -87,7 +105,7 @@ function missingRange(node: SyntaxNode, of: (node: SyntaxNode) => string): strin
  */
 export function logqlFacts(query: string, variables: Readonly<Record<string, string>> = {}): Facts {
   const text = filledIn(query, variables)
-  const facts: Facts = { flaws: [], selectors: [], grouped: [], made: [] }
+  const facts: Facts = { flaws: [], selectors: [], grouped: [], made: [], paired: [] }
   const of = (node: SyntaxNode) => text.slice(node.from, node.to)
   logql.parse(text).iterate({
     enter({ node, type }) {
