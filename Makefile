@@ -192,7 +192,7 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
-metrics-list: setup ### which metrics programs serve: the running sandbox's (ALL=1: of all that run here), or PROGRAM=… VERSION=… URL=…
+metrics-list: setup ### which metrics programs serve: the running sandbox's, all that run here (ALL=1), or PROGRAM=… VERSION=… URL=…
 	@$(if $(ALL),METRICS_LIST=1 $(NODE_TEST) --test-concurrency=1 $(measured),$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)"))
 
 docs: setup ### write anew what is made of the code: .env.example, pages, dashboards

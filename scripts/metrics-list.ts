@@ -121,8 +121,10 @@ await command(
     line: 'scripts/metrics-list.ts [--program NAME --version VERSION [--url URL] [--note TEXT] [--source TEXT]]',
     about:
       `Writes ${folder}/PROGRAM.txt: the names and labels of the metrics that a program serves. Dashboards and rules may\n` +
-      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox\n' +
-      'WITH=argocd,backup,secrets); with them any program, at an address or from standard input.',
+      'name no other ones. Without options it asks the programs of the running sandbox (make sandbox WITH=backup,…);\n' +
+      'with them any program, at an address or from standard input, so also one that only a real node has:\n\n' +
+      '  kubectl get --raw /api/v1/nodes/NODE/proxy/metrics/cadvisor | make metrics-list PROGRAM=kubelet VERSION=…\n\n' +
+      'make metrics-list ALL=1 starts all that can run without one, makes happen what they count, and asks them (minutes).',
     options: {
       program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },
       version: { type: 'string', value: 'VERSION', help: 'which version runs' },
