@@ -7,6 +7,7 @@ unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 adopt := tests/e2e/adopt.test.ts
 e2e := $(filter-out $(adopt),$(sort $(wildcard tests/e2e/*.test.ts)))
+comma := ,
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
@@ -193,6 +194,7 @@ fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
 metrics-list: setup ### which metrics programs serve: the running sandbox's, all that run here (ALL=1), or PROGRAM=… VERSION=… URL=…
+	@$(if $(ALL),$(RUN) scripts/sandbox.ts programs --with exporters$(comma)prometheus$(comma)loki$(comma)argocd$(comma)backup$(comma)policies$(comma)secrets > /dev/null)
 	@$(if $(ALL),METRICS_LIST=1 $(NODE_TEST) --test-concurrency=1 $(measured),$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)"))
 
 docs: setup ### write anew what is made of the code: .env.example, pages, dashboards

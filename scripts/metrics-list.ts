@@ -41,6 +41,7 @@ function keep(program: string, version: string, exposition: string, source = scr
   const before = read(path)
   const foreign = before?.source.startsWith(notRun) && !source.startsWith(notRun) ? before : undefined
   const now = together(foreign ? undefined : before, seen)
+  if (before?.version === version && before.source.startsWith(source)) now.source = before.source // with its note
   writeFileSync(path, writeMetrics(now))
   print(`${folder}/${program}.txt  ${now.metrics.size} names of ${program} ${version}`)
   const unseen = [...(foreign?.metrics ?? []), ...(read(rest)?.metrics ?? [])].filter(
