@@ -9,14 +9,16 @@ export interface Compilation {
   /** The folder of the module whose go.mod counts. */
   module: string
   packages: readonly string[]
+  /** Tags, by which a package may need fewer modules. */
+  flags?: readonly string[]
   report: Report
   /** When it began, milliseconds since 1970. */
   begin: number
 }
 
 /** Bring the modules here. What is in the cache needs no network, and the network is tried before Go waits for it. */
-export async function download({ go, module, packages, report, begin }: Compilation): Promise<void> {
-  const args = ['list', '-deps', '-f', '{{.ImportPath}}', ...packages]
+export async function download({ go, module, packages, flags = [], report, begin }: Compilation): Promise<void> {
+  const args = ['list', '-deps', '-f', '{{.ImportPath}}', ...flags, ...packages]
   const offline = { GOPROXY: 'off' }
   if (
     await runGo(go, module, args, undefined, offline).then(

@@ -76,7 +76,7 @@ async function build(name: ExtraName, go: Go, { dir, version }: ExtraPrograms, r
   await mkdir(out, { recursive: true })
   report(`programs: building ${extra.title} ${version} from Go modules, once · minutes, then never again`)
   const packages = Object.keys(extra.packages)
-  const compilation = { go, module: module(name), packages, report, begin }
+  const compilation = { go, module: module(name), packages, flags: extra.flags ?? [], report, begin }
   await download(compilation)
 
   const goMod = await readFile(join(module(name), 'go.mod'), 'utf8')
