@@ -60,7 +60,11 @@ export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst
     })
   if (!options.tcp) {
     closers.push(() => udp.close())
-    return bind(0)
+    // Below those that the system gives out: another test's TCP server could come to have the same number.
+    for (let port = 12_000 + (process.pid % 8000); ; port += 1) {
+      const bound = await bind(port).catch(() => undefined)
+      if (bound !== undefined) return bound
+    }
   }
   // A port that is free for one protocol can be taken for the other.
   for (;;) {
