@@ -6,7 +6,7 @@ STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 adopt := tests/e2e/adopt.test.ts
-e2e := $(filter-out $(adopt),$(sort $(wildcard tests/e2e/*.test.ts)))
+e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 comma := ,
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
@@ -176,9 +176,9 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
-	@echo 'not run here: make test-adopt (builds a real Argo CD, minutes), make test-faults (kills and outages, minutes)'
+	@echo 'not run here: make test-faults (kills and outages, minutes)'
 
-test-adopt: setup ### make adopt against the real Argo CD; builds it first
+test-adopt: setup ### make adopt against the real Argo CD, where that is built (make programs)
 	@$(NODE_TEST) $(adopt)
 
 test-faults: setup ### the quick part of the fault matrix

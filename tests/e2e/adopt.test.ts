@@ -80,6 +80,7 @@ interface PlanEvent {
   paused: { name: string }[]
   objects: { object: string; step: string | null; release: string | null }[]
   stays: string[]
+  comes: string[]
   restarts: { workload: string; changes: { path: string }[] }[]
 }
 
@@ -101,7 +102,8 @@ story('a bootstrap refuses what Argo CD owns, and says what to do', async () => 
 story(
   'the plan names Applications, new owners and the parent that would put them back, and writes nothing',
   async () => {
-    const { applications: leaving, paused, objects, restarts } = await plan()
+    const { applications: leaving, paused, objects, restarts, comes } = await plan()
+    assert.deepEqual(comes, ['03-adguard', '05-cert-manager'], 'what Argo CD waits for and nobody has installed yet')
     assert.deepEqual(leaving.map(one => [one.name, one.steps, one.tracking, one.finalizers.length]).sort(), [
       ['argocd/argocd', ['07-argocd'], ['annotation'], 1],
       ['argocd/local-path', ['01-storage-class'], ['annotation'], 1],

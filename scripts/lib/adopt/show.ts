@@ -1,17 +1,18 @@
 // An adoption's plan for people and programs, and what is left to do in Git afterwards.
 import { at, type K8sObject, nameOf, textAt } from '../k8s.ts'
 import { paint, print, wrap } from '../output.ts'
+import type { Step } from '../step.ts'
 import type { Application } from './application.ts'
 import { pauseOf } from './application.ts'
 import type { Leaving, Plan } from './plan.ts'
 import type { Roll } from './wanted.ts'
 
-export function showPlan(plan: Plan, rolls: readonly Roll[], json: boolean): void {
-  if (json) print(JSON.stringify({ event: 'plan', ...forPrograms(plan, rolls) }))
-  else showForPeople(plan, rolls)
+export function showPlan(plan: Plan, comes: readonly Step[], rolls: readonly Roll[], json: boolean): void {
+  if (json) print(JSON.stringify({ event: 'plan', ...forPrograms(plan, rolls), comes: comes.map(({ id }) => id) }))
+  else showForPeople(plan, comes, rolls)
 }
 
-function showForPeople(plan: Plan, rolls: readonly Roll[]): void {
+function showForPeople(plan: Plan, comes: readonly Step[], rolls: readonly Roll[]): void {
   for (const one of plan.leaving) {
     print(`${paint('yellow', '→')} Application ${one.application.name}  ${takes(one)}`)
     for (const [word, text] of facts(one)) print(`    ${paint('dim', word.padEnd(9))} ${text}`)
@@ -34,6 +35,12 @@ function showForPeople(plan: Plan, rolls: readonly Roll[]): void {
     print(`\n${paint('yellow', '!')} ${running.length} that no step makes keep running, beside what the steps bring:`)
     for (const line of wrap(running.map(typed).join(', '), 76)) print(`  ${line}`)
     print('  They are yours from now on: delete them when you no longer need them.')
+  }
+  if (comes.length) {
+    print(
+      `\n${paint('green', '+')} ${comes.map(({ id }) => id).join(', ')} come too: they are not there yet, and a step`,
+    )
+    print('  that takes over needs them')
   }
   if (plan.leaving.length) print('')
   if (rolls.length) print(`${paint('yellow', '!')} ${restarts(rolls)} restart: our values differ from what runs now`)
