@@ -9,6 +9,7 @@ import { readManifest } from '../../scripts/lib/fill.ts'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { outside, type Seen } from '../../scripts/lib/outside/outside.ts'
 import { type ClaimId, claims, sentence } from '../../scripts/lib/proof.ts'
+import { root } from '../../scripts/lib/root.ts'
 import { auditPosition, ownWrites } from '../../scripts/lib/sandbox/audit.ts'
 import { isFlaw, parseAddress, parseRange } from '../../scripts/lib/site/network.ts'
 import { within } from '../e2e/support.ts'
@@ -244,6 +245,10 @@ function story(target: Target, owner: Owner): void {
       const now = await shut()
       return now.join() === inner.join() ? undefined : now.join()
     })
+    // The folders are plain manifests: by hand they say the same.
+    for (const folder of ['network-policies/base', 'resource-quotas/base'])
+      await owner.kubectl(['apply', '-f', join(root, 'infrastructure/security', folder)])
+    assert.deepEqual(await shut(), inner)
     await serves()
   })
 
