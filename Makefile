@@ -5,9 +5,7 @@ RUN := scripts/lib/launch
 STEP ?=
 unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
 manifests := $(sort $(wildcard tests/manifests/*.test.ts))
-adopt := tests/e2e/adopt.test.ts
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
-comma := ,
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
@@ -17,7 +15,7 @@ NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-repo
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
 	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \
 	credentials trust-ca network-policies proxmox rehearse sandbox sandbox-status sandbox-down test test-unit test-manifests test-e2e \
-	test-cluster test-fuzz test-adopt test-faults faults check fix metrics-list docs bench programs \
+	test-cluster test-fuzz test-faults faults check fix metrics-list docs bench programs \
 	diff policies validate validate-yaml validate-manifests lint-workflows scan scan-images
 
 help: ## this list
@@ -178,9 +176,6 @@ test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=1 $(e2e)
 	@echo 'not run here: make test-faults (kills and outages, minutes)'
 
-test-adopt: setup ### make adopt against the real Argo CD, where that is built (make programs)
-	@$(NODE_TEST) $(adopt)
-
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)
 
@@ -193,8 +188,7 @@ test-cluster: setup ### the platform on a real node (CLUSTER=KUBECONFIG CONTEXT=
 fix: setup ### format, and mend what the linter can
 	@node_modules/.bin/biome check --write .
 
-metrics-list: setup ### which metrics programs serve: the running sandbox's, all that run here (ALL=1), or PROGRAM=… VERSION=… URL=…
-	@$(if $(ALL),$(RUN) scripts/sandbox.ts programs --with exporters$(comma)prometheus$(comma)loki$(comma)argocd$(comma)backup$(comma)policies$(comma)secrets > /dev/null)
+metrics-list: setup ### which metrics programs serve: the running sandbox's, all that run here (make programs, then ALL=1), or PROGRAM=… VERSION=… URL=…
 	@$(if $(ALL),METRICS_LIST=1 $(NODE_TEST) --test-concurrency=1 $(measured),$(RUN) scripts/metrics-list.ts $(if $(PROGRAM),--program "$(PROGRAM)") $(if $(VERSION),--version "$(VERSION)") $(if $(URL),--url "$(URL)"))
 
 docs: setup ### write anew what is made of the code: .env.example, pages, dashboards

@@ -125,7 +125,8 @@ await command(
       'name no other ones. Without options it asks the programs of the running sandbox (make sandbox WITH=backup,…);\n' +
       'with them any program, at an address or from standard input, so also one that only a real node has:\n\n' +
       '  kubectl get --raw /api/v1/nodes/NODE/proxy/metrics/cadvisor | make metrics-list PROGRAM=kubelet VERSION=…\n\n' +
-      'make metrics-list ALL=1 starts all that can run without one, makes happen what they count, and asks them (minutes).',
+      'make metrics-list ALL=1 starts all that can run without one (make programs builds them), makes happen what they\n' +
+      'count, and asks them: minutes.',
     options: {
       program: { type: 'string', value: 'NAME', help: 'what it is, e.g. traefik' },
       version: { type: 'string', value: 'VERSION', help: 'which version runs' },

@@ -89,7 +89,10 @@ async function programs(lab: Lab, dir: string, ports: readonly number[]): Promis
   const ours = lokiConfig(join(dir, 'loki'))
   const loopback = {
     ...ours,
-    server: { http_listen_address: '127.0.0.1', http_listen_port: loki, grpc_listen_port: await freePort() },
+    server: {
+      ...{ http_listen_address: '127.0.0.1', http_listen_port: loki },
+      ...{ grpc_listen_address: '127.0.0.1', grpc_listen_port: await freePort() },
+    },
     common: { ...Object(ours.common), instance_addr: '127.0.0.1', ring: { kvstore: { store: 'inmemory' } } },
     memberlist: { bind_addr: ['127.0.0.1'], bind_port: await freePort() },
   }

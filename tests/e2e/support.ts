@@ -139,9 +139,11 @@ export class Lab {
   /** Takes the sandbox down and ends what reached it. */
   async end(): Promise<void> {
     // make metrics-list ALL=1: what the test made happen is in the metrics of the programs that it happened to.
-    if (process.env.METRICS_LIST) await script('scripts/metrics-list.ts', [], { env: { SANDBOX: this.sandbox.name } })
+    const env = { SANDBOX: this.sandbox.name }
+    const listed = process.env.METRICS_LIST ? await script('scripts/metrics-list.ts', [], { env }) : undefined
     await this.cluster.close()
     await sandboxDown(this.sandbox.name)
+    assert.equal(listed?.code ?? 0, 0, listed?.stderr)
   }
 
   /** A script on this sandbox; its events and its account. */

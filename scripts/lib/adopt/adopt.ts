@@ -8,6 +8,7 @@ import { lockFor, Run, runSteps } from '../run.ts'
 import { refuseOther, writableSite } from '../site/choose.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
 import type { Step } from '../step.ts'
+import { belongingsOf } from '../uninstall/recording.ts'
 import { judgeRef } from '../wait.ts'
 import type { Application, Id } from './application.ts'
 import { carryOut } from './carry-out.ts'
@@ -39,12 +40,12 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
       })
     const plan = await look()
     const comes = await neededToo(run, steps, plan.steps)
-    const together = (own: readonly Step[]) => steps.filter(step => own.includes(step) || comes.includes(step))
+    const running = steps.filter(step => plan.steps.includes(step) || comes.includes(step))
     const rolls = wanted ? await effectsOf(run, plan.steps, (await wanted).values()) : []
     if (!json || values.plan) showPlan(plan, comes, rolls, json)
     if (!plan.leaving.length && !plan.steps.length) return await onlyParents(run, plan.stillPaused, values)
     // All that would stop the steps later is said now, while nothing has changed yet.
-    await preflight(run, values, together(plan.steps), true)
+    await preflight(run, values, running, true)
     if (values.plan) return exit.done
     if (plan.leaving.length) {
       const doing = rolls.length ? `hand this over; ${restarts(rolls)} restart` : 'hand this over'
@@ -53,7 +54,7 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
       await carryOut(run, plan, look)
       await run.cluster.lock?.release() // the steps take one of their own
     }
-    const code = await runSteps(together(plan.steps), { ...values, plan: false, yes: true })
+    const code = await runSteps(running, { ...values, plan: false, yes: true })
     if (code !== exit.done) return code
     const { applications } = await readState(run.cluster) // also those that a killed run has taken away
     await dropState(run.cluster)
@@ -67,11 +68,12 @@ export async function adopt(all: readonly Step[], values: Values): Promise<numbe
   }
 }
 
-/** Steps that are not there yet, and without which the last of these would not end. Nobody needs Rancher. */
+/** What these steps wait for and nobody has installed yet. A step waits for earlier ones only. */
 async function neededToo(run: Run, steps: readonly Step[], own: readonly Step[]): Promise<Step[]> {
-  const last = own.at(-1)
-  const before = last ? steps.slice(0, steps.indexOf(last)) : []
-  const others = before.filter(step => !own.includes(step) && step.id !== '06-rancher')
+  const needed = new Set(own.map(({ id }) => id))
+  for (const step of [...steps].reverse())
+    if (needed.has(step.id)) for (const id of (await belongingsOf(run, step)).needs) needed.add(id)
+  const others = steps.filter(step => needed.has(step.id) && !own.includes(step))
   const states = await Promise.all(others.map(({ ready }) => judgeRef(run.cluster, ready)))
   return others.filter((_, i) => states[i]?.state !== 'ready')
 }

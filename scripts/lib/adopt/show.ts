@@ -36,12 +36,8 @@ function showForPeople(plan: Plan, comes: readonly Step[], rolls: readonly Roll[
     for (const line of wrap(running.map(typed).join(', '), 76)) print(`  ${line}`)
     print('  They are yours from now on: delete them when you no longer need them.')
   }
-  if (comes.length) {
-    print(
-      `\n${paint('green', '+')} ${comes.map(({ id }) => id).join(', ')} come too: they are not there yet, and a step`,
-    )
-    print('  that takes over needs them')
-  }
+  if (comes.length)
+    print(`\n${paint('green', '+')} installed with it, because it is needed: ${comes.map(({ id }) => id).join(', ')}`)
   if (plan.leaving.length) print('')
   if (rolls.length) print(`${paint('yellow', '!')} ${restarts(rolls)} restart: our values differ from what runs now`)
   else if (plan.leaving.length)
