@@ -161,7 +161,7 @@ scan: setup ### misconfigurations and secrets, by Trivy, and by gitleaks over th
 scan-images: setup ### known vulnerabilities of every image, as Markdown; needs a network, never fails for what it finds
 	@$(RUN) scripts/scan-images.ts
 
-test: check test-e2e test-fuzz ## check, the scripts as processes on a real control plane, a minute of wrong input
+test: check test-e2e test-faults test-fuzz ## check, the scripts as processes on a real control plane, faults, a minute of wrong input
 
 test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE)
 	@$(NODE_TEST) $(fuzz)
@@ -173,8 +173,7 @@ test-manifests: setup ### every rendered manifest: references, security, schemas
 	@$(NODE_TEST) $(manifests)
 
 test-e2e: setup ### the scripts as processes on the sandbox
-	@$(NODE_TEST) --test-concurrency=1 $(e2e)
-	@echo 'not run here: make test-faults (kills and outages, minutes)'
+	@$(NODE_TEST) --test-concurrency=2 $(e2e)
 
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)

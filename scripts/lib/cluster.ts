@@ -4,6 +4,7 @@ import { type Change, changes } from './diff.ts'
 import { HomelabError } from './errors.ts'
 import type { K8sObject } from './k8s.ts'
 import type { Lock } from './lock.ts'
+import { retryCounted } from './quota.ts'
 import { debug, type Ran, run, type Started, start } from './shell.ts'
 import { retry } from './transient.ts'
 
@@ -235,7 +236,8 @@ export class Cluster {
         body: JSON.stringify(object),
       })
     }
-    const ran = await retry(attempt, options.patience ?? this.patience, options.waiting ?? (() => {}))
+    const patience = options.patience ?? this.patience
+    const ran = await retryCounted(this, object.metadata.namespace, attempt, patience, options.waiting ?? (() => {}))
     if (ran.code !== 0) throw this.failure(`applying ${nameOf(object)}`, ran)
     return JSON.parse(ran.stdout) as K8sObject
   }

@@ -10,6 +10,7 @@ import type { Cluster } from './cluster.ts'
 import { exit, HomelabError } from './errors.ts'
 import { asKubectl } from './fill.ts'
 import { type K8sObject, textAt } from './k8s.ts'
+import { retryCounted } from './quota.ts'
 import { type Ran, run } from './shell.ts'
 import { retry } from './transient.ts'
 
@@ -201,7 +202,7 @@ export class Helm {
       '-',
     ]
     const attempt = () => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30)
-    let ran = await retry(attempt, 120, waiting)
+    let ran = await retryCounted(this.#cluster, namespace, attempt, 120, waiting)
     if (ran.code === killed) {
       waiting(
         `helm was killed; its half-written release is ${(await this.repair(namespace, name)) ?? 'none'}: once more`,

@@ -136,9 +136,8 @@ export class Lock {
           notice: `${describe(found)} has ended without giving its lock back${whose}: taken over`,
         }
       }
-      const version = found?.metadata.resourceVersion
-      if (await this.#cluster.create(this.#lease(found ? { resourceVersion: version } : {}), found !== undefined)) break
-      if (attempt === 5) refuse(found ?? this.#lease({}))
+      if (await this.#cluster.create(this.#lease(found), found !== undefined)) break
+      if (attempt === 5) refuse(found ?? this.#lease())
     }
     this.#clear()
     this.#timer = setInterval(() => void this.#renew(), renewEvery * 1000)
@@ -155,9 +154,7 @@ export class Lock {
     const lease = await this.#cluster.find(`lease/${where.namespace}/${where.name}`).catch(() => 'away' as const)
     if (lease === 'away') return
     if (lease && ours(lease, this.#note.run))
-      return void (await this.#cluster
-        .create(this.#lease({ resourceVersion: lease.metadata.resourceVersion }), true)
-        .catch(() => {}))
+      return void (await this.#cluster.create(this.#lease(lease), true).catch(() => {}))
     clearInterval(this.#timer)
     this.#lost = new HomelabError({
       what: 'the lock of this run is no longer ours',
@@ -169,7 +166,11 @@ export class Lock {
     })
   }
 
-  #lease(metadata: { resourceVersion?: string | undefined }): K8sObject {
+  /**
+   * @param before the one that it replaces. By its uid too: the API server makes a Lease anew that is put in the place of
+   *   one that is gone, and a renewal that was on its way when the lock was given back would leave one that nobody holds
+   */
+  #lease(before?: K8sObject): K8sObject {
     const now = new Date(this.#cluster.serverTime()).toISOString().replace('Z', '000Z')
     return {
       apiVersion: 'coordination.k8s.io/v1',
@@ -178,7 +179,7 @@ export class Lock {
         ...where,
         labels: { ...ourLabels },
         annotations: { [run]: this.#note.run },
-        ...metadata,
+        ...(before ? { uid: before.metadata.uid, resourceVersion: before.metadata.resourceVersion } : {}),
       } as K8sObject['metadata'],
       spec: {
         holderIdentity: `${userInfo().username}@${hostname()}, process ${process.pid}`,

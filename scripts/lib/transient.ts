@@ -43,7 +43,7 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
-      /connection refused|connection reset|i\/o timeout|TLS handshake timeout|unexpected EOF|client connection lost|no route to host/,
+      /connection refused|connection reset|i\/o timeout|TLS handshake timeout|unexpected EOF|client connection (?:lost|force closed)|server sent GOAWAY|no route to host/,
     class: 'retry',
     waiting: 'the API server does not answer',
   },

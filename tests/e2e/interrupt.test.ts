@@ -1,6 +1,9 @@
 // Ctrl-C in the middle: what is under way is brought to an end, nothing stays behind, the same command finishes the job.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from '../../scripts/lib/cluster.ts'
+import { Lock } from '../../scripts/lib/lock.ts'
 import { sandboxProcesses } from '../../scripts/lib/sandbox/processes.ts'
 import { Lab, sandboxFor } from './support.ts'
 
@@ -36,4 +39,36 @@ test('one step after the other is the same as all at once', async () => {
   const sequential = await lab.run('bootstrap/bootstrap-all.ts', ['--sequential'])
   assert.equal(sequential.code, 0, sequential.stdout)
   assert.deepEqual(sequential.writes, [])
+})
+
+test('a renewal that was on its way when the lock is given back leaves none', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let read: (() => void) | undefined
+  const cluster = new (class extends Cluster {
+    slow = false
+    override async find(ref: string) {
+      const found = await super.find(ref)
+      if (this.slow)
+        await new Promise<void>(done => {
+          this.slow = false
+          read = done
+        })
+      return found
+    }
+  })(lab.sandbox)
+  t.after(() => cluster.close())
+  const lock = new Lock(
+    cluster,
+    'e2e-interrupt',
+    () => {},
+    async () => [],
+  )
+  await lock.take()
+  cluster.slow = true
+  t.mock.timers.tick(10_000)
+  while (!read) await sleep(20)
+  await lock.release()
+  read()
+  await sleep(1000) // it would have written by then
+  assert.equal(await lab.cluster.find('lease/kube-system/homelab'), undefined)
 })

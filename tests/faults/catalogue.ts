@@ -138,7 +138,8 @@ export const failureModes: readonly FailureMode[] = [
   {
     id: 'M22',
     what: 'a Deployment makes no pod and says nothing: a quota or a limit range forbids it',
-    handled: 'the cause is printed while the wait lasts; every workload has requests and limits',
+    handled:
+      'the cause is printed while the wait lasts; every workload has requests and limits; a quota that counts what never came is made to count again',
     shown: ['row S2', 'manifests/workloads: every workload has requests, limits'],
   },
   {

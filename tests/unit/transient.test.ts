@@ -39,6 +39,9 @@ test('a cluster that hiccups is retried', () => {
     // Of a kind whose definition has just changed.
     'Error from server (TooManyRequests): storage is (re)initializing',
     'net/http: TLS handshake timeout',
+    // kubectl proxy, when the API server was killed.
+    'HTTP 500: http2: client connection force closed via ClientConn.Close',
+    'http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR',
   ])
     assert.equal(classify(why).class, 'retry', why)
 })

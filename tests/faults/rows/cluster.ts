@@ -1,6 +1,7 @@
 // S, N: storage classes, quotas and what blocks pods; addresses; what the distribution brings along.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { mapAt } from '../../../scripts/lib/k8s.ts'
 import { root } from '../../../scripts/lib/root.ts'
 import type { Row } from '../row.ts'
 import { bootstrap, type Trial } from '../trial.ts'
@@ -117,6 +118,29 @@ const blocked = (id: string, fault: string, steps: string, objects: readonly obj
   },
 })
 
+/** As after a request that was cut off between its admission and its write: the quota has counted what never came. */
+const counted = (id: string, namespace: string, service: string): Row => ({
+  id,
+  on: 'built',
+  fault: `the quota of ${namespace} counts a Service ${service} that is not there, as after a request that was cut off`,
+  expect: 'it is counted anew, and the run puts the Service back',
+  async run(trial) {
+    const ref = `resourcequota/${namespace}/homelab`
+    const used = async () => mapAt((await trial.admin.find(ref))?.status, 'used')['services.loadbalancers'] ?? ''
+    const before = await used()
+    await trial.kubectl(['delete', 'service', '-n', namespace, service])
+    await trial.until('the quota has noticed', async () => (await used()) !== before)
+    const status = JSON.stringify({ status: { used: { 'services.loadbalancers': before } } })
+    const patch = 'patch resourcequota homelab --subresource=status --type=merge'.split(' ')
+    await trial.kubectl([...patch, '-n', namespace, '-p', status])
+    const ended = await trial.run()
+    const told = ended.events.find(({ text }) => text?.includes(`the quota of ${namespace} counts anew`))?.text
+    trial.expect(told !== undefined, 'nobody said that the quota refused')
+    trial.fired(told ?? '')
+    await trial.converged(ended)
+  },
+})
+
 export const cluster: readonly Row[] = [
   refusal(
     'S1-two',
@@ -173,6 +197,8 @@ export const cluster: readonly Row[] = [
     ],
     /the limit range allows/,
   ),
+  counted('S2-count', 'adguard', 'adguard-1'),
+  counted('S2-count-chart', 'traefik', 'traefik'),
   {
     id: 'S2-security',
     fault: "MetalLB's namespace is there already, with the Pod Security level restricted",

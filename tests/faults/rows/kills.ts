@@ -24,8 +24,14 @@ function actions(step: string, events: readonly Event[]): Event[] {
 interface KillPoint {
   id: string
   fault: string
-  /** The event after which it is killed, and how many milliseconds later, at most. */
-  find(events: readonly Event[]): { event: Event; within: number }
+  find(events: readonly Event[]): Moment
+}
+
+/** After which event a run is killed, how many milliseconds later at most, and what it must not get to before that. */
+interface Moment {
+  event: Event
+  within: number
+  next?: Event
 }
 
 const offsets = 8
@@ -44,7 +50,7 @@ const inside = steps.flatMap((step, s) =>
         const next = own[index + 1]
         const gap = Date.parse(next?.time ?? event.time ?? '') - Date.parse(event.time ?? '')
         // The last ones share an action: then the moment tells them apart.
-        return { event, within: Math.min(Math.max(gap, 50), 3000) }
+        return { event, within: Math.min(Math.max(gap, 50), 3000), ...(next ? { next } : {}) }
       },
     }),
   ),
@@ -71,11 +77,12 @@ const same = (a: Event, b: Event) =>
   a.event === b.event && a.step === b.step && a.state === b.state && (a.event === 'state' || a.text === b.text)
 
 /** Kills a bootstrap at an event. @returns when it has ended */
-async function killAt(trial: Trial, { event, within }: { event: Event; within: number }): Promise<Ended> {
+async function killAt(trial: Trial, { event, within, next }: Moment): Promise<Ended> {
   const delay = Math.round(trial.random() * within)
   let ahead = false
   const ended = await trial.run(bootstrap, [], {
     onEvent: (one, child) => {
+      if (ahead && next && same(one, next)) child.kill('SIGKILL')
       if (ahead || !same(one, event)) return
       ahead = true
       if (delay === 0) child.kill('SIGKILL')
@@ -84,7 +91,7 @@ async function killAt(trial: Trial, { event, within }: { event: Event; within: n
   })
   if (ended.code !== 137)
     throw new Fails('void', `it ended with ${ended.code} before the kill (${event.text ?? event.state})`)
-  trial.fired(`killed ${delay} ms after ${event.step ?? ''} ${event.text ?? event.state ?? event.event}`)
+  trial.fired(`killed within ${delay} ms after ${event.step ?? ''} ${event.text ?? event.state ?? event.event}`)
   return ended
 }
 
