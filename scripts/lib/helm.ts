@@ -189,6 +189,7 @@ export class Helm {
       '--history-max',
       '3',
       '--skip-crds',
+      '--disable-openapi-validation', // the API server validates each write strictly; helm would fetch megabytes of schemas for the same
     ]
     const flags = [
       '--wait=hookOnly',
