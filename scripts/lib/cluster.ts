@@ -353,7 +353,9 @@ export class Cluster {
         ? 'the kubeconfig is no longer accepted: copy it anew from the server (k3s: /etc/rancher/k3s/k3s.yaml)'
         : /no matches for kind/.test(why)
           ? 'the step that brings this kind has not run: ./bootstrap/bootstrap-all.ts'
-          : 'run the same command again with --debug to see each command'
+          : /exceeded quota: homelab/.test(why)
+            ? 'kubectl get resourcequota -A shows what is in use; to allow more, raise it in infrastructure/security/resource-quotas'
+            : 'run the same command again with --debug to see each command'
     return new HomelabError({ what: `${doing} failed`, why, fix })
   }
 }

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +17,7 @@ import { after, afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HomelabError } from '../../scripts/lib/errors.ts'
+import { earlierBuilds, keepTwo } from '../../scripts/lib/sandbox/build.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { type Extra, extraNames, extras } from '../../scripts/lib/sandbox/extras.ts'
 import { withFileLock } from '../../scripts/lib/sandbox/filelock.ts'
@@ -162,4 +173,16 @@ test('a socket that a plugin makes has a path that the system takes, however lon
   }
   const [one, other] = ['a', 'b'].map(name => socketFolder(`/home/${'x'.repeat(80)}/${name}`, 'plugins'))
   assert.notEqual(one, other)
+})
+
+test('of the builds of a program the newest two stay, and one that a sandbox runs from', async () => {
+  const root = join(folder, 'builds')
+  for (const [i, name] of ['loki-old', 'loki-used', 'loki-newer', 'loki-newest', 'trivy-old'].entries()) {
+    mkdirSync(join(root, name), { recursive: true })
+    utimesSync(join(root, name), i, i)
+  }
+  const builds = await earlierBuilds(root, /^loki-/)
+  assert.deepEqual(builds[0], join(root, 'loki-newest'))
+  await keepTwo(builds, new Set([join(root, 'loki-used')]))
+  assert.deepEqual(readdirSync(root).sort(), ['loki-newer', 'loki-newest', 'loki-used', 'trivy-old'])
 })

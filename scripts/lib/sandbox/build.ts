@@ -123,16 +123,26 @@ export async function removeDead(root: string): Promise<void> {
   }
 }
 
-/** What the latest build made lies ready: Go links again only what has changed. Those before the last two go, if unused. */
-async function reuseEarlier(root: string, out: string): Promise<void> {
-  const folders = (await readdir(root)).filter(name => /^[0-9a-f]{16}$/.test(name)).map(name => join(root, name))
+/** The folders of earlier builds, the newest first. */
+export async function earlierBuilds(root: string, names: RegExp): Promise<string[]> {
+  const folders = (await readdir(root)).filter(name => names.test(name)).map(name => join(root, name))
   const aged = await Promise.all(folders.map(async path => ({ path, time: (await stat(path)).mtimeMs })))
-  const [newest, ...older] = aged.sort((a, b) => b.time - a.time)
+  return aged.sort((a, b) => b.time - a.time).map(({ path }) => path)
+}
+
+/** All but the newest two go, unless a sandbox runs from them: who goes back and forth between two branches builds each once. */
+export async function keepTwo(builds: readonly string[], used: ReadonlySet<string>): Promise<void> {
+  for (const path of builds.slice(2)) if (!used.has(path)) await rm(path, { recursive: true, force: true })
+}
+
+/** What the latest build made lies ready: Go links again only what has changed. */
+async function reuseEarlier(root: string, out: string): Promise<void> {
+  const builds = await earlierBuilds(root, /^[0-9a-f]{16}$/)
+  const [newest] = builds
   if (!newest) return
   for (const [path, name] of Object.entries(packages))
-    await cp(join(newest.path, name), join(out, builtName(path)), { preserveTimestamps: true }).catch(() => {})
-  const used = new Set((await sandboxRecords()).map(({ programs }) => dirname(programs.kubectl)))
-  for (const { path } of older.slice(1)) if (!used.has(path)) await rm(path, { recursive: true, force: true })
+    await cp(join(newest, name), join(out, builtName(path)), { preserveTimestamps: true }).catch(() => {})
+  await keepTwo(builds, new Set((await sandboxRecords()).map(({ programs }) => dirname(programs.kubectl))))
 }
 
 /** MetalLB's and cert-manager's own charts lie inside their modules; cert-manager's carries no version there. */

@@ -1,8 +1,8 @@
 // Building an optional program: minutes, once, then never again until its module, our recipe or Go changes.
 import { existsSync, rmSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { removeDead } from './build.ts'
+import { earlierBuilds, keepTwo, removeDead } from './build.ts'
 import { builtName, compile, download } from './compile.ts'
 import { type Extra, type ExtraName, extras } from './extras.ts'
 import { withFileLock } from './filelock.ts'
@@ -93,15 +93,7 @@ async function build(name: ExtraName, go: Go, { dir, version }: ExtraPrograms, r
   for (const used of ['out', 'go.mod', 'go.sum', 'modules'])
     await rm(join(work, used), { recursive: true, force: true })
   await rename(work, dir)
-  await removeEarlier(name, dir)
+  const used = new Set((await sandboxRecords()).flatMap(({ extras: { [name]: one } = {} }) => one?.dir ?? []))
+  await keepTwo(await earlierBuilds(programsRoot(), new RegExp(`^${name}-[0-9a-f]{16}$`)), used)
   report(`programs: ${extra.title} ${version} built in ${elapsed(begin)}`)
-}
-
-/** What earlier states of the module were built into, unless a sandbox runs from it. */
-async function removeEarlier(name: ExtraName, dir: string): Promise<void> {
-  const used = new Set((await sandboxRecords()).map(({ extras = {} }) => extras[name]?.dir))
-  const ours = new RegExp(`^${name}-[0-9a-f]{16}$`)
-  const folders = (await readdir(programsRoot())).filter(folder => ours.test(folder))
-  for (const path of folders.map(folder => join(programsRoot(), folder)))
-    if (path !== dir && !used.has(path)) await rm(path, { recursive: true, force: true })
 }
