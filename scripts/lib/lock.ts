@@ -127,6 +127,7 @@ export class Lock {
     }
     for (let attempt = 0; ; attempt++) {
       const found = await this.#cluster.find(`lease/${where.namespace}/${where.name}`)
+      if (found && ours(found, this.#note.run)) break // made, and the answer was lost
       if (found && !(await this.#isDead(found))) refuse(found)
       if (found) {
         const { whose, children } = this.#remembered(found)

@@ -43,7 +43,7 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
-      /connection refused|connection reset|i\/o timeout|TLS handshake timeout|unexpected EOF|client connection (?:lost|force closed)|server sent GOAWAY|no route to host/,
+      /connection (?:refused|reset|lost|force closed)|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
     class: 'retry',
     waiting: 'the API server does not answer',
   },

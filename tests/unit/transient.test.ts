@@ -41,6 +41,9 @@ test('a cluster that hiccups is retried', () => {
     'net/http: TLS handshake timeout',
     // kubectl proxy, when the API server was killed.
     'HTTP 500: http2: client connection force closed via ClientConn.Close',
+    'HTTP 500: write tcp 127.0.0.1:39094->127.0.0.1:25402: write: broken pipe',
+    'Get "https://10.0.0.1:6443/api": EOF',
+    'socket hang up', // kubectl proxy itself
     'http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR',
   ])
     assert.equal(classify(why).class, 'retry', why)

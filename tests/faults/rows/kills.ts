@@ -44,7 +44,8 @@ const inside = steps.flatMap((step, s) =>
       fault: `SIGKILL at ${i}/${offsets} of ${step}`,
       find(events) {
         const own = actions(step, events)
-        const index = Math.floor((i * own.length) / offsets)
+        // Before the last one: after it the run may be over sooner than it can be killed.
+        const index = Math.min(Math.floor((i * own.length) / offsets), own.length - 2)
         const event = own[index]
         if (!event) throw new Error(`a clean run has no action of ${step}`)
         const next = own[index + 1]
@@ -211,7 +212,7 @@ export const kills: readonly Row[] = [
             ? [[], []]
             : [
                 ['--only', '01,02'],
-                ['--only', '04'],
+                ['--only', '07'], // needs none of the others
               ]
         const both = await Promise.all(args.map(one => trial.run(bootstrap, one)))
         const [winner, loser] = [...both].sort((a, b) => a.code - b.code)
