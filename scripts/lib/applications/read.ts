@@ -20,23 +20,6 @@ export function askToLook(cluster: Cluster, application: K8sObject): Promise<boo
 export const isAsked = ({ metadata }: K8sObject): boolean => metadata.annotations?.[refresh] !== undefined
 
 /**
- * Has Argo CD go on with the syncs that are under way. One that waits (for a wave, for a hook's Job) is looked at five seconds
- * after what it waits for has changed, but at once when the application itself has (argo-cd, controller/appcontroller.go).
- * @returns to be called again and again while one waits; asks at most every 1.5 s
- */
-export function urging(cluster: Cluster): (applications: readonly K8sObject[]) => Promise<void> {
-  let last = Date.now()
-  return async applications => {
-    if (Date.now() - last < 1500) return
-    last = Date.now()
-    const syncing = applications.filter(
-      one => textAt(one.status, 'operationState', 'phase') === 'Running' && !isAsked(one),
-    )
-    await Promise.all(syncing.map(one => askToLook(cluster, one)))
-  }
-}
-
-/**
  * The applications, the parent first, then by name.
  * @throws HomelabError (exit 2) when there is none
  */

@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster.ts'
 import { sourceHere } from '../gitops/application.ts'
 import { judge, Snapshot } from '../health/judge.ts'
 import { at, type K8sObject, listAt, textAt } from '../k8s.ts'
-import { askToLook, chooseApplication, endRetries, isAsked, parent, readApplications, urging } from './read.ts'
+import { askToLook, chooseApplication, endRetries, isAsked, parent, readApplications } from './read.ts'
 
 /** What became of one application. */
 export interface Synced {
@@ -46,7 +46,6 @@ export async function syncNow(
   const retried = new Set<string>()
   const deadline = Date.now() + limit
   let now = started
-  const urge = urging(cluster)
   for (;;) {
     // The new ones too, which the parent has made meanwhile: nobody knows when Argo CD would look at them.
     const due = now.filter(({ metadata }) => wanted(metadata.name) && !asked.has(metadata.name))
@@ -64,7 +63,6 @@ export async function syncNow(
         retried.add(one.metadata.name)
         await startSync(cluster, one)
       }
-    await urge(waiting)
   }
   const snapshot = new Snapshot(now, { now: new Date() })
   return now.map(one => {

@@ -1,6 +1,6 @@
 // What Argo CD says of its applications, and waiting for it: Synced and Healthy, or the cause and the way out.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askToLook, kind, urging } from '../../applications/read.ts'
+import { askToLook, kind } from '../../applications/read.ts'
 import type { Cluster } from '../../cluster.ts'
 import { HomelabError } from '../../errors.ts'
 import { judge, Snapshot } from '../../health/judge.ts'
@@ -77,10 +77,8 @@ export async function settled(
 ): Promise<State[]> {
   const begin = Date.now()
   let looked = begin
-  const urge = urging(cluster)
   for (;;) {
-    const all = await applications(cluster)
-    const found = all.map(one => stateOf(one)).filter(({ name }) => names.includes(name))
+    const found = (await applications(cluster)).map(one => stateOf(one)).filter(({ name }) => names.includes(name))
     const open = found.filter(one => !one.settled)
     const missing = names.filter(name => !found.some(one => one.name === name))
     if (!open.length && !missing.length) return found
@@ -96,7 +94,6 @@ export async function settled(
       )
       looked = Date.now()
     }
-    await urge(all)
     await sleep(400)
   }
 }
