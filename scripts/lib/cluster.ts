@@ -236,8 +236,10 @@ export class Cluster {
         body: JSON.stringify(object),
       })
     }
-    const patience = options.patience ?? this.patience
-    const ran = await retryCounted(this, object.metadata.namespace, attempt, patience, options.waiting ?? (() => {}))
+    const { patience = this.patience, waiting = () => {} } = options
+    const ran = dryRun
+      ? await retry(attempt, patience, waiting)
+      : await retryCounted(this, object.metadata.namespace, attempt, patience, waiting)
     if (ran.code !== 0) throw this.failure(`applying ${nameOf(object)}`, ran)
     return JSON.parse(ran.stdout) as K8sObject
   }

@@ -68,6 +68,20 @@ test(sentence('limits'), async () => {
   assert.match(refused.stderr, /maximum memory usage per Container is 2Gi, but limit is 32Gi/)
 })
 
+test('a quota that is full stays as it is: a dry run touches nothing, a write has it counted and is refused', async () => {
+  const quota = async () => lab.cluster.find('resourcequota/traefik/homelab')
+  const metadata = { name: 'another-door', namespace: 'traefik' }
+  const door = { apiVersion: 'v1', kind: 'Service', metadata, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }
+  const refused = (error: { why?: string; fix?: string }) =>
+    /exceeded quota: homelab/.test(error.why ?? '') && /resource-quotas/.test(error.fix ?? '')
+  const before = await quota()
+  await assert.rejects(lab.cluster.dryRun(door), refused)
+  assert.equal((await quota())?.metadata.resourceVersion, before?.metadata.resourceVersion)
+  await assert.rejects(lab.cluster.apply([door]), refused)
+  assert.deepEqual((await quota())?.spec, before?.spec)
+  assert.equal(await lab.cluster.find('service/traefik/another-door'), undefined)
+})
+
 test('everything rolls at once, and no pod is refused', async () => {
   const begin = Date.now() - 1000
   const kinds = 'deployments.apps,statefulsets.apps,daemonsets.apps'

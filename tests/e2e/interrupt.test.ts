@@ -72,3 +72,24 @@ test('a renewal that was on its way when the lock is given back leaves none', as
   await sleep(1000) // it would have written by then
   assert.equal(await lab.cluster.find('lease/kube-system/homelab'), undefined)
 })
+
+test('a lock that was made, but whose answer was lost, is ours', async t => {
+  const cluster = new (class extends Cluster {
+    lost = 0
+    override async create(...args: Parameters<Cluster['create']>) {
+      const made = await super.create(...args)
+      return this.lost++ > 0 && made // the same request again then finds it there
+    }
+  })(lab.sandbox)
+  t.after(() => cluster.close())
+  const lock = new Lock(
+    cluster,
+    'e2e-interrupt',
+    () => {},
+    async () => [],
+  )
+  await lock.take()
+  assert.equal(cluster.lost, 1)
+  await lock.release()
+  assert.equal(await lab.cluster.find('lease/kube-system/homelab'), undefined)
+})
