@@ -344,23 +344,31 @@ export class Cluster {
 
   /** kubectl's or helm's own words as an error, with the next command where the cause is one of the usual. */
   failure(doing: string, ran: Ran): HomelabError {
-    const words = ran.stderr
-      .trim()
-      .split('\n')
-      .filter(line => !/^(Warning|W\d{4})/.test(line))
-    const why = words.slice(-3).join(' ').slice(0, 600) || `exit code ${ran.code}`
-    const fix = /refused|no such host|i\/o timeout|no route|no answer within/.test(why)
-      ? `check that the cluster is up: kubectl --context ${this.target.context} get nodes`
-      : /Unauthorized|certificate has expired/.test(why)
-        ? 'the kubeconfig is no longer accepted: copy it anew from the server (k3s: /etc/rancher/k3s/k3s.yaml)'
-        : /no matches for kind/.test(why)
-          ? 'the step that brings this kind has not run: ./bootstrap/bootstrap-all.ts'
-          : /exceeded quota: homelab/.test(why)
-            ? 'kubectl get resourcequota -A shows what is in use; to allow more, raise it in infrastructure/security/resource-quotas'
-            : 'run the same command again with --debug to see each command'
+    const lines = ran.stderr.trim().split('\n')
+    const words = lines.filter(line => !/^(Warning|[IWE]\d{4} )/.test(line)) // their libraries' own log
+    const why = (words.length ? words : lines).slice(-3).join(' ').slice(0, 600) || `exit code ${ran.code}`
+    const [, fix = 'run the same command again with --debug to see each command'] =
+      waysOut(this.target.context).find(([cause]) => cause.test(why)) ?? []
     return new HomelabError({ what: `${doing} failed`, why, fix })
   }
 }
+
+/** The next command for the usual causes; the first that fits. */
+const waysOut = (context: string): readonly (readonly [cause: RegExp, fix: string])[] => [
+  [
+    /refused|no such host|i\/o timeout|no route|no answer within/,
+    `check that the cluster is up: kubectl --context ${context} get nodes`,
+  ],
+  [
+    /Unauthorized|certificate has expired/,
+    'the kubeconfig is no longer accepted: copy it anew from the server (k3s: /etc/rancher/k3s/k3s.yaml)',
+  ],
+  [/no matches for kind/, 'the step that brings this kind has not run: ./bootstrap/bootstrap-all.ts'],
+  [
+    /exceeded quota: homelab/,
+    'kubectl get resourcequota -A shows what is in use; to allow more, raise it in infrastructure/security/resource-quotas',
+  ],
+]
 
 /** The context that a kubeconfig is at; empty when it is at none. Only to be shown and confirmed, never to be used unasked. */
 export async function currentContext(kubeconfig: string): Promise<string> {

@@ -202,14 +202,16 @@ export class Helm {
       '-f',
       '-',
     ]
-    const attempt = () => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30)
-    let ran = await retryCounted(this.#cluster, namespace, attempt, 120, waiting)
-    if (ran.code === killed) {
-      waiting(
-        `helm was killed; its half-written release is ${(await this.repair(namespace, name)) ?? 'none'}: once more`,
-      )
-      ran = await retry(attempt, 120, waiting)
+    const once = () => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30)
+    const attempt = async () => {
+      const ran = await once()
+      // This one was killed, or the one before could not end its record when the API server went away.
+      if (ran.code !== killed && !halfWritten.test(ran.stderr)) return ran
+      const left = await this.repair(namespace, name)
+      if (left) waiting(`helm was ended in the middle; its release, ${left}, is mended: once more`)
+      return once()
     }
+    const ran = await retryCounted(this.#cluster, namespace, attempt, 120, waiting)
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
   }
 
@@ -249,7 +251,7 @@ export class Helm {
 
   #failure(doing: string, ran: Ran): HomelabError {
     const error = this.#cluster.failure(doing, ran)
-    if (/another operation .* in progress/.test(ran.stderr))
+    if (halfWritten.test(ran.stderr))
       return new HomelabError({
         what: error.what,
         why: 'an earlier helm was killed in the middle, or another one is at work',
@@ -274,6 +276,9 @@ export function inputsOf(chart: Chart, values: Record<string, unknown>, kubernet
 
 // What a shell says of a child that was ended by SIGKILL (9): not by us, who ask with SIGTERM first.
 const killed = 128 + 9
+
+// Helm's word for a release whose newest revision nobody has ended.
+const halfWritten = /another operation .* in progress/
 
 function writer(record: K8sObject | undefined): string {
   return record?.metadata.labels?.[releaseLabels.run] ?? ''

@@ -28,6 +28,12 @@ const rules: readonly Rule[] = [
     class: 'retry',
     waiting: 'the webhook $1 does not answer yet',
   },
+  {
+    pattern:
+      /connection (?:refused|reset|lost|force closed)|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
+    class: 'retry',
+    waiting: 'the API server does not answer',
+  },
   // A chart's hook had its own time; the next attempt would begin that anew.
   { pattern: /failed (pre|post)-(install|upgrade)/, class: 'stop' },
   { pattern: /no matches for kind "([^"]+)"/, class: 'retry', waiting: 'the kind $1 is not served yet' },
@@ -40,12 +46,6 @@ const rules: readonly Rule[] = [
     pattern:
       /is invalid:|admission webhook "[^"]+" denied|[Ff]orbidden|Unauthorized|invalid ownership metadata|chart requires kubeVersion|execution error at|failed parsing|strict decoding error/,
     class: 'stop',
-  },
-  {
-    pattern:
-      /connection (?:refused|reset|lost|force closed)|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
-    class: 'retry',
-    waiting: 'the API server does not answer',
   },
   {
     pattern:

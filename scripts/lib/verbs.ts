@@ -9,6 +9,7 @@ import { type K8sObject, mapAt } from './k8s.ts'
 import { applyPolicies, policiesOf } from './policies/own.ts'
 import type { Run } from './run.ts'
 import { generatePassword, hashPassword, Secret } from './secrets.ts'
+import { servedKinds } from './served.ts'
 import type { Site } from './site/site.ts'
 import type { Step } from './step.ts'
 import { createVerify, type Verify } from './verify.ts'
@@ -237,7 +238,8 @@ export function createVerbs(run: Run, step: Step): Verbs {
           one => one.result !== 'unchanged',
         )
         if (plan) for (const one of drift) tell(one)
-        if (!drift.length || plan) return
+        if (plan) return
+        if (!drift.length) return servedKinds(cluster, [...crds, ...objects], waiting)
       }
       doing(`installing ${name} ${chart.version}`)
       const silence = explain(run, step, namespace, `installing ${name}`)
@@ -246,6 +248,8 @@ export function createVerbs(run: Run, step: Step): Verbs {
         .catch(async error => Promise.reject(await withCause(run, error)))
         .finally(silence)
       did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
+      const written = await helm.release(namespace, name)
+      await servedKinds(cluster, [...crds, ...(written?.manifest ?? [])], waiting)
     },
 
     async read(ref, key) {

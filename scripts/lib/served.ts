@@ -1,0 +1,40 @@
+// Kinds that exist and that nobody serves.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster } from './cluster.ts'
+import type { K8sObject } from './k8s.ts'
+
+// A new kind is served within a second. Milliseconds.
+const usual = 3000
+const patience = 15_000
+
+const mark = 'homelab/look-again'
+
+/**
+ * Waits until the API server serves every kind among the objects that were written. One that is killed between accepting
+ * a kind's names and serving it leaves it so: after its restart it looks only at kinds that change, and otherwise every
+ * five minutes (`updateCustomResourceDefinition` in k8s.io/apiextensions-apiserver). Controllers that need the kind stand
+ * still for as long. A change that means nothing has it look at once.
+ * @param waiting told when one is not served as soon as it usually is
+ */
+export async function servedKinds(
+  cluster: Cluster,
+  objects: readonly K8sObject[],
+  waiting: (what: string) => void,
+): Promise<void> {
+  const kinds = objects.filter(({ kind }) => kind === 'CustomResourceDefinition')
+  const unserved = async () => {
+    const found = await Promise.all(kinds.map(({ metadata: { name } }) => cluster.api.resourceNamed(name)))
+    return kinds.filter((_, index) => !found[index])
+  }
+  const begun = Date.now()
+  let asked = false
+  for (let left = await unserved(); left.length && Date.now() < begun + patience; left = await unserved()) {
+    if (!asked && Date.now() > begun + usual) {
+      asked = true
+      waiting(`the API server does not serve ${left[0]?.metadata.name}: it is asked to look again`)
+      for (const kind of left)
+        for (const value of ['now', null]) await cluster.patch(kind, { metadata: { annotations: { [mark]: value } } })
+    }
+    await sleep(100)
+  }
+}
