@@ -154,7 +154,7 @@ export class Cluster {
 
   /**
    * A way to a pod's port that needs neither its address nor a published Service.
-   * @param use given the local port; the way is closed when it ends
+   * @param use given the local port; the way is closed when it ends. Begun anew when the way is lost: the API server went away
    */
   async forward<T>(namespace: string, pod: string, port: number, use: (localPort: number) => Promise<T>): Promise<T> {
     const { kubeconfig, context, sandbox } = this.target
@@ -174,12 +174,16 @@ export class Cluster {
       child.end()
       return { code: 1, stdout: '', stderr: child.stderr() || 'kubectl port-forward: no answer within 15 s' }
     }
-    const { way, ...ran } = await retry(open, this.patience, () => {})
-    if (!way) throw this.failure(`reaching ${namespace}/${pod}`, ran)
-    try {
-      return await use(way.port)
-    } finally {
-      way.child.end()
+    for (let lost = 0; ; lost++) {
+      const { way, ...ran } = await retry(open, this.patience, () => {})
+      if (!way) throw this.failure(`reaching ${namespace}/${pod}`, ran)
+      try {
+        return await use(way.port)
+      } catch (error) {
+        if (lost === 2 || !(await way.child.ends(1))) throw error // kubectl ends when it has lost the pod
+      } finally {
+        way.child.end()
+      }
     }
   }
 

@@ -161,6 +161,7 @@ export class Helm {
    * Installs or upgrades with exactly these values. Helm waits for its hooks only; what the pods do is watched by us.
    * @param patience seconds for the hooks
    * @param waiting told what is being waited for while a failure passes by itself
+   * @returns the release that was made
    */
   async upgrade(
     namespace: string,
@@ -170,7 +171,7 @@ export class Helm {
     inputs: string,
     patience: number,
     waiting: (what: string) => void,
-  ): Promise<void> {
+  ): Promise<Release> {
     const { lock } = this.#cluster
     await lock?.take()
     const labels = [
@@ -203,16 +204,24 @@ export class Helm {
       '-',
     ]
     const once = () => this.#helm([...args, ...flags], JSON.stringify(values), patience + 30)
+    let made: Release | undefined
     const attempt = async () => {
-      const ran = await once()
-      // This one was killed, or the one before could not end its record when the API server went away.
-      if (ran.code !== killed && !halfWritten.test(ran.stderr)) return ran
-      const left = await this.repair(namespace, name)
-      if (left) waiting(`helm was ended in the middle; its release, ${left}, is mended: once more`)
-      return once()
+      for (let attempts = 1; ; attempts++) {
+        const ran = await once()
+        made = ran.code === 0 ? await this.release(namespace, name) : undefined
+        // Killed; or the API server went away, so that this one, or the one before, could not close its record. Of the
+        // first of these helm says nothing: to it the release is made.
+        const cut = ran.code === killed || halfWritten.test(ran.stderr) || (made && isHalfWritten(made))
+        if (!cut || attempts === 3) return ran
+        const left = await this.repair(namespace, name)
+        if (left) waiting(`helm was ended in the middle; its release, ${left}, is mended: once more`)
+      }
     }
     const ran = await retryCounted(this.#cluster, namespace, attempt, 120, waiting)
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
+    if (!made || isHalfWritten(made))
+      throw this.#failure(`installing ${name} ${chart.version}`, { ...ran, stderr: `its release is ${made?.status}` })
+    return made
   }
 
   /**

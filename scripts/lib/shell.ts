@@ -1,4 +1,5 @@
 // Runs other programs. kubectl and helm go through here, by way of cluster.ts and helm.ts; nothing else starts them.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { $, quote } from 'zx/core'
 import { exit, HomelabError, stopCode } from './errors.ts'
 import { redact } from './redact.ts'
@@ -78,6 +79,8 @@ export interface Started {
   /** Waits for a line of standard output; undefined when the program ends or the time (seconds) is over first. */
   line(pattern: RegExp, timeout: number): Promise<RegExpExecArray | undefined>
   stderr(): string
+  /** Whether it ends by itself within so many seconds. */
+  ends(timeout: number): Promise<boolean>
   end(): void
 }
 
@@ -113,6 +116,7 @@ export function start(program: string, args: readonly string[], env: Readonly<Re
       return pattern.exec(out) ?? undefined
     },
     stderr: () => err,
+    ends: timeout => Promise.race([ended.then(() => true), sleep(timeout * 1000, false, { ref: false })]),
     end: () => endGroup(child.pid, 'SIGTERM'),
   }
 }

@@ -34,6 +34,12 @@ const rules: readonly Rule[] = [
     class: 'retry',
     waiting: 'the API server does not answer',
   },
+  // A hook's object that helm lost sight of; of one that took too long it knows the state.
+  {
+    pattern: /not ready\. status: Unknown(?!.*deadline exceeded)/s,
+    class: 'retry',
+    waiting: 'the API server does not answer',
+  },
   // A chart's hook had its own time; the next attempt would begin that anew.
   { pattern: /failed (pre|post)-(install|upgrade)/, class: 'stop' },
   { pattern: /no matches for kind "([^"]+)"/, class: 'retry', waiting: 'the kind $1 is not served yet' },

@@ -243,13 +243,12 @@ export function createVerbs(run: Run, step: Step): Verbs {
       }
       doing(`installing ${name} ${chart.version}`)
       const silence = explain(run, step, namespace, `installing ${name}`)
-      await helm
+      const made = await helm
         .upgrade(namespace, name, chart, values, inputs, patienceFor(site), waiting)
         .catch(async error => Promise.reject(await withCause(run, error)))
         .finally(silence)
       did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
-      const written = await helm.release(namespace, name)
-      await servedKinds(cluster, [...crds, ...(written?.manifest ?? [])], waiting)
+      await servedKinds(cluster, [...crds, ...made.manifest], waiting)
     },
 
     async read(ref, key) {

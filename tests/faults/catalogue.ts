@@ -120,7 +120,7 @@ export const failureModes: readonly FailureMode[] = [
     id: 'M18',
     what: 'the API server or etcd is away, busy, or changes its leader in the middle of a run',
     handled: 'one table of error classes; what passes by itself is retried with jitter within a budget, and told',
-    shown: ['row A1', 'row A3', 'row A4', 'row A5', 'row A5-record', 'row A5-kind'],
+    shown: ['row A1', 'row A3', 'row A4', 'row A5', 'row A5-record', 'row A5-any', 'row A5-kind'],
   },
   {
     id: 'M19',

@@ -27,6 +27,7 @@ test('what will not pass by itself stops at once', () => {
     'chart requires kubeVersion: < 1.37.0-0 which is incompatible',
     'x509: certificate signed by unknown authority',
     'something nobody has seen before',
+    'Error: failed pre-install: resource Job/a/b not ready. status: Unknown, message:\ncontext deadline exceeded',
     'Error: failed post-install: 1 error occurred: * job admission-create failed: BackoffLimitExceeded',
   ])
     assert.equal(classify(why).class, 'stop', why)
@@ -45,6 +46,7 @@ test('a cluster that hiccups is retried', () => {
     'HTTP 500: write tcp 127.0.0.1:39094->127.0.0.1:25402: write: broken pipe',
     'Get "https://10.0.0.1:6443/api": EOF',
     'socket hang up', // kubectl proxy itself
+    'Error: failed pre-install: resource Role/argocd/argocd-redis-secret-init not ready. status: Unknown, message:',
     // A hook that the API server left alone; of one that fails by itself helm says nothing of the line.
     'Error: failed pre-install: server-side apply failed: Patch "https://10.0.0.1:6443/apis/batch/v1": unexpected EOF',
     'http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR',

@@ -61,14 +61,19 @@ async function restart(trial: Trial, name: string): Promise<void> {
   await kwokctl(record, ['start', 'cluster'])
 }
 
-/** @param moment waits until it is time, from the line that says that helm begins */
-const killed = (id: string, when: string, moment: (trial: Trial) => Promise<void>): Row => ({
+/** @param moment waits until it is time, from the line that says that helm begins unless another is named */
+const killed = (
+  id: string,
+  when: string,
+  moment: (trial: Trial) => Promise<void>,
+  from: (event: Event) => boolean = installing('cert-manager'),
+): Row => ({
   id,
   fault: `SIGKILL to the API server ${when}, started again 3 s later`,
   expect: 'the run survives',
   quick: true,
   async run(trial) {
-    const ended = await during(trial, installing('cert-manager'), async () => {
+    const ended = await during(trial, from, async () => {
       await moment(trial)
       const pid = server(trial, 'kube-apiserver')
       signal(pid, 'SIGKILL')
@@ -79,6 +84,9 @@ const killed = (id: string, when: string, moment: (trial: Trial) => Promise<void
     await trial.converged(ended)
   },
 })
+
+/** While the run is at work: a clean one ends a little later than the latest of these. */
+const anyMoment = (trial: Trial) => sleepSeconds((trial.random() * 0.8 * trial.control.milliseconds) / 1000)
 
 /** Changes a definition of a kind in etcd itself, where the API server is not asked. Its values are JSON. */
 async function changeKind(trial: Trial, name: string, change: (definition: K8sObject) => void): Promise<void> {
@@ -199,6 +207,7 @@ export const api: readonly Row[] = [
       return found.length > 0
     }),
   ),
+  killed('A5-any', 'at any moment', anyMoment, ({ event }) => event === 'doing'),
   {
     id: 'A5-kind',
     on: 'built',
