@@ -30,7 +30,7 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
-      /connection (?:refused|reset|lost|force closed)|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
+      /connection (?:refused|reset|lost|force closed)|The connection to the server \S+ was refused|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
     class: 'retry',
     waiting: 'the API server does not answer',
   },

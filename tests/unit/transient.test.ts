@@ -36,6 +36,7 @@ test('what will not pass by itself stops at once', () => {
 test('a cluster that hiccups is retried', () => {
   for (const why of [
     'connect: connection refused',
+    'The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?', // kubectl
     'etcdserver: leader changed',
     'the server is currently unable: too many requests',
     // Of a kind whose definition has just changed.
