@@ -4,7 +4,7 @@ import type { Policies, Policy } from './read.ts'
 
 const words = { deny: 'refuses', warn: 'warns', dryrun: 'counts' } as const
 
-export function printPolicies({ audited, policies, exceptions, off, watched }: Policies): void {
+export function printPolicies({ audited, policies, exceptions, off, watched, deaf }: Policies): void {
   print(audited ? `Gatekeeper's last audit: ${audited}\n` : 'Gatekeeper has not ended its first audit yet\n')
   for (const one of policies.filter(({ check }) => !check)) show(one)
   title('CIS Kubernetes Benchmark 1.12, section 5: a report, nothing is refused')
@@ -15,6 +15,10 @@ export function printPolicies({ audited, policies, exceptions, off, watched }: P
   title('Falco listens for, beside its own rules')
   if (!watched) print('  not installed in this cluster')
   for (const { rule, priority, tags } of watched ?? []) print(`  ${priority.padEnd(8)} ${rule}: ${standards(tags)}`)
+  for (const { node, kernel } of deaf)
+    print(
+      `${paint('yellow', '!')} it hears nothing on ${node}: Linux ${kernel}, and it needs 5.8; upgrade the node's system`,
+    )
   if (off.length) print(`\n${paint('yellow', '!')} without policies: ${off.join(', ')} (homelab/policies=off)`)
   print('\nwhat each asks, and the way out: infrastructure/docs/POLICIES.md')
 }

@@ -41,6 +41,8 @@ export interface Policies {
   off: string[]
   /** Our own rules of Falco; undefined where it is not installed. */
   watched?: Watched[]
+  /** Nodes whose kernel is too old for Falco: its pod there never starts. */
+  deaf: { node: string; kernel: string }[]
 }
 
 const templates = 'constrainttemplates.templates.gatekeeper.sh'
@@ -56,10 +58,11 @@ export async function readPolicies(cluster: Cluster, environment: string): Promi
       link: 'infrastructure/docs/POLICIES.md',
       code: exit.usage,
     })
-  const [constraints, off, rules] = await Promise.all([
+  const [constraints, off, rules, nodes] = await Promise.all([
     cluster.list(kinds.join(',')),
     cluster.list('namespaces', { labels: 'homelab/policies=off', metadataOnly: true }),
     cluster.find('configmaps/falco/falco-rules'),
+    cluster.list('nodes'),
   ])
   const audited = constraints.flatMap(one => textAt(one, 'status', 'auditTimestamp') ?? []).sort()
   return {
@@ -68,7 +71,16 @@ export async function readPolicies(cluster: Cluster, environment: string): Promi
     exceptions: constraints.flatMap(one => listAt(one.spec, 'parameters', 'exceptions') as Exception[]),
     off: off.map(({ metadata }) => metadata.name),
     ...(rules ? { watched: rulesOf(rules) } : {}),
+    deaf: rules ? nodes.flatMap(deafOf) : [],
   }
+}
+
+/** A node whose kernel has not what modern eBPF needs: https://falco.org/docs/concepts/event-sources/kernel/ */
+export function deafOf(node: K8sObject): { node: string; kernel: string }[] {
+  const kernel = textAt(node.status, 'nodeInfo', 'kernelVersion') ?? ''
+  const [major = 0, minor = 0] = kernel.split('.').map(Number)
+  const old = /^\d+\.\d+/.test(kernel) && (major < 5 || (major === 5 && minor < 8))
+  return old ? [{ node: node.metadata.name, kernel }] : []
 }
 
 /** A constraint with the verdict of its last audit. */

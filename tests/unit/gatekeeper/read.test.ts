@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { policyOf, rulesOf } from '../../../scripts/lib/gatekeeper/read.ts'
+import { deafOf, policyOf, rulesOf } from '../../../scripts/lib/gatekeeper/read.ts'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
 
 const constraint = (more: object): K8sObject =>
@@ -42,4 +42,16 @@ test("of Falco's files the rules count; lists, macros and changes to rules of ot
 `
   const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'falco-rules' }, data: { 'a.yaml': text } }
   assert.deepEqual(rulesOf(map as K8sObject), [{ rule: 'Ours', priority: 'WARNING', tags: ['homelab', 'T1528'] }])
+})
+
+test('a kernel that is too old for Falco is told, one that nobody knows is not', () => {
+  const deaf = (kernelVersion: string) =>
+    deafOf({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'n' },
+      status: { nodeInfo: { kernelVersion } },
+    } as K8sObject)
+  for (const old of ['5.4.203-1-pve', '4.19.0-25-amd64', '5.7.1']) assert.equal(deaf(old)[0]?.kernel, old)
+  for (const fine of ['5.8.0', '5.15.158-2-pve', '6.8.12-4-pve', '']) assert.deepEqual(deaf(fine), [], fine)
 })
