@@ -187,9 +187,7 @@ export const kills: readonly Row[] = [
     async run(trial) {
       const ended = await killHelm(trial, 'cert-manager')
       trial.expect(
-        ended.events.some(({ text }) =>
-          /helm was killed; its half-written release is pending-install/.test(text ?? ''),
-        ),
+        ended.events.some(({ text }) => /its release, pending-install, is mended/.test(text ?? '')),
         `the repair was not told: ${shown(ended)}`,
       )
       trial.expect(ended.code === 0, `it did not go on: ${shown(ended)}`)
