@@ -10,13 +10,16 @@ const about = {
 const files = 'infrastructure/platform/rancher'
 
 export default step(import.meta, about, async verbs => {
-  const { site, namespace, secret, chart, apply, after, wait, verify, skip, read, onUninstall } = verbs
+  const { site, namespace, secret, chart, apply, after, wait, verify, skip, read, plan, onUninstall } = verbs
   if (!site.rancher) skip('RANCHER=false')
   const privateCA = site.issuer.name === 'internal-ca'
   await namespace('cattle-system', { podSecurity: 'privileged' }) // it starts pods of its own with wide rights
   // The chart finds this Secret and takes it over; Rancher reads the password at its first start only.
-  await secret('cattle-system/bootstrap-secret', { bootstrapPassword: secret.generated(24) }, { handedOver: true })
+  const first = 'cattle-system/bootstrap-secret'
+  const { bootstrapPassword } = await secret(first, { bootstrapPassword: secret.generated(24) }, { handedOver: true })
   await chart('cattle-system/rancher', `${files}/values.yaml`, { vars: { privateCA } }) // its pod waits for the two below
+  // To take it over helm deletes it and makes it anew: an outage in between leaves none.
+  if (!plan) await secret(first, { bootstrapPassword: bootstrapPassword ?? '' }, { handedOver: true })
   await after('05-cert-manager') // its webhook must answer before a Certificate applies
   await apply(`${files}/certificate.yaml`)
   if (privateCA)

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from './cluster.ts'
 import type { K8sObject } from './k8s.ts'
 
-// A new kind is served within a second. Milliseconds.
-const usual = 3000
-const patience = 15_000
+// A new kind is served within a second. What is asked while the API server comes up may be lost on it. Milliseconds.
+const askEvery = 3000
+// Longer than an API server needs to come back. One whose names another kind has is never served: then the cause is
+// shown by what needs it.
+const patience = 30_000
 
 const mark = 'homelab/look-again'
 
@@ -26,14 +28,14 @@ export async function servedKinds(
     const found = await Promise.all(kinds.map(({ metadata: { name } }) => cluster.api.resourceNamed(name)))
     return kinds.filter((_, index) => !found[index])
   }
-  const begun = Date.now()
-  let asked = false
-  for (let left = await unserved(); left.length && Date.now() < begun + patience; left = await unserved()) {
-    if (!asked && Date.now() > begun + usual) {
-      asked = true
+  const until = Date.now() + patience
+  let due = Date.now() + askEvery
+  for (let left = await unserved(); left.length && Date.now() < until; left = await unserved()) {
+    if (Date.now() > due) {
       waiting(`the API server does not serve ${left[0]?.metadata.name}: it is asked to look again`)
       for (const kind of left)
         for (const value of ['now', null]) await cluster.patch(kind, { metadata: { annotations: { [mark]: value } } })
+      due = Date.now() + askEvery
     }
     await sleep(100)
   }

@@ -53,6 +53,12 @@ const rules: readonly Rule[] = [
       /is invalid:|admission webhook "[^"]+" denied|[Ff]orbidden|Unauthorized|invalid ownership metadata|chart requires kubeVersion|execution error at|failed parsing|strict decoding error/,
     class: 'stop',
   },
+  // One that has just come up has not read its ranges of addresses yet.
+  {
+    pattern: /failed to allocate a serviceIP.*range is full/,
+    class: 'retry',
+    waiting: 'the API server has no address for a Service',
+  },
   {
     pattern:
       /etcdserver: (request timed out|leader changed)|too ?many ?requests|Service ?Unavailable|context deadline exceeded|no answer within/i,

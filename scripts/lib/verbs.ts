@@ -227,6 +227,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
       if (chart.imitated) run.imitated.add(step.id)
       const crds = await helm.crds(chart)
       await write(crds.map(crd => labelled(crd, { [releaseOf]: `${namespace}.${name}` })))
+      if (!plan) await servedKinds(cluster, crds, waiting) // the chart may have objects of them
       const inputs = inputsOf(chart, values, run.kubernetes)
       const current = release?.status === 'deployed' && release.inputs === inputs
       if (current || plan) {
@@ -239,7 +240,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
         )
         if (plan) for (const one of drift) tell(one)
         if (plan) return
-        if (!drift.length) return servedKinds(cluster, [...crds, ...objects], waiting)
+        if (!drift.length) return servedKinds(cluster, objects, waiting)
       }
       doing(`installing ${name} ${chart.version}`)
       const silence = explain(run, step, namespace, `installing ${name}`)
@@ -248,7 +249,7 @@ export function createVerbs(run: Run, step: Step): Verbs {
         .catch(async error => Promise.reject(await withCause(run, error)))
         .finally(silence)
       did(`${release ? '~' : '+'} release ${name} ${chart.version}`)
-      await servedKinds(cluster, [...crds, ...made.manifest], waiting)
+      await servedKinds(cluster, made.manifest, waiting)
     },
 
     async read(ref, key) {

@@ -37,6 +37,7 @@ test('a cluster that hiccups is retried', () => {
   for (const why of [
     'connect: connection refused',
     'The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?', // kubectl
+    'Internal error occurred: failed to allocate a serviceIP for Service "adguard-1": range is full',
     'etcdserver: leader changed',
     'the server is currently unable: too many requests',
     // Of a kind whose definition has just changed.
