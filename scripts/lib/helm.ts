@@ -220,7 +220,10 @@ export class Helm {
     const ran = await retryCounted(this.#cluster, namespace, attempt, 120, waiting)
     if (ran.code !== 0) throw this.#failure(`installing ${name} ${chart.version}`, ran)
     if (!made || isHalfWritten(made))
-      throw this.#failure(`installing ${name} ${chart.version}`, { ...ran, stderr: `its release is ${made?.status}` })
+      throw this.#failure(`installing ${name} ${chart.version}`, {
+        ...ran,
+        stderr: `its release is ${made?.status ?? 'not there'}`,
+      })
     return made
   }
 

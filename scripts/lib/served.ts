@@ -15,7 +15,7 @@ const mark = 'homelab/look-again'
  * Waits until the API server serves every kind among the objects that were written. One that is killed between accepting
  * a kind's names and serving it leaves it so: after its restart it looks only at kinds that change, and otherwise every
  * five minutes (`updateCustomResourceDefinition` in k8s.io/apiextensions-apiserver). Controllers that need the kind stand
- * still for as long. A change that means nothing has it look at once.
+ * still for as long. A change that means nothing has it look at once. Goes on after half a minute in any case.
  * @param waiting told when one is not served as soon as it usually is
  */
 export async function servedKinds(

@@ -30,6 +30,11 @@ const rules: readonly Rule[] = [
   },
   {
     pattern:
+      /is invalid:|admission webhook "[^"]+" denied|[Ff]orbidden|Unauthorized|invalid ownership metadata|chart requires kubeVersion|execution error at|failed parsing|strict decoding error/,
+    class: 'stop',
+  },
+  {
+    pattern:
       /connection (?:refused|reset|lost|force closed)|The connection to the server \S+ was refused|broken pipe|closed network connection|i\/o timeout|TLS handshake timeout|\bEOF\b|server sent GOAWAY|no route to host|socket hang up|ECONN(?:REFUSED|RESET)/,
     class: 'retry',
     waiting: 'the API server does not answer',
@@ -47,11 +52,6 @@ const rules: readonly Rule[] = [
     pattern: /could not find the requested resource|unable to recognize/,
     class: 'retry',
     waiting: 'the API server does not serve the kind yet',
-  },
-  {
-    pattern:
-      /is invalid:|admission webhook "[^"]+" denied|[Ff]orbidden|Unauthorized|invalid ownership metadata|chart requires kubeVersion|execution error at|failed parsing|strict decoding error/,
-    class: 'stop',
   },
   // One that has just come up has not read its ranges of addresses yet.
   {

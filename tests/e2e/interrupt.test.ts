@@ -41,6 +41,14 @@ test('one step after the other is the same as all at once', async () => {
   assert.deepEqual(sequential.writes, [])
 })
 
+const lockOn = (cluster: Cluster) =>
+  new Lock(
+    cluster,
+    'e2e-interrupt',
+    () => {},
+    async () => [],
+  )
+
 test('a renewal that was on its way when the lock is given back leaves none', async t => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   let read: (() => void) | undefined
@@ -57,12 +65,7 @@ test('a renewal that was on its way when the lock is given back leaves none', as
     }
   })(lab.sandbox)
   t.after(() => cluster.close())
-  const lock = new Lock(
-    cluster,
-    'e2e-interrupt',
-    () => {},
-    async () => [],
-  )
+  const lock = lockOn(cluster)
   await lock.take()
   cluster.slow = true
   t.mock.timers.tick(10_000)
@@ -82,12 +85,7 @@ test('a lock that was made, but whose answer was lost, is ours', async t => {
     }
   })(lab.sandbox)
   t.after(() => cluster.close())
-  const lock = new Lock(
-    cluster,
-    'e2e-interrupt',
-    () => {},
-    async () => [],
-  )
+  const lock = lockOn(cluster)
   await lock.take()
   assert.equal(cluster.lost, 1)
   await lock.release()

@@ -27,6 +27,8 @@ test('what will not pass by itself stops at once', () => {
     'chart requires kubeVersion: < 1.37.0-0 which is incompatible',
     'x509: certificate signed by unknown authority',
     'something nobody has seen before',
+    'execution error at (a/templates/b.yaml:3:2): unexpected EOF',
+    'admission webhook "a.example.org" denied the request: dial tcp: connection refused',
     'Error: failed pre-install: resource Job/a/b not ready. status: Unknown, message:\ncontext deadline exceeded',
     'Error: failed post-install: 1 error occurred: * job admission-create failed: BackoffLimitExceeded',
   ])
