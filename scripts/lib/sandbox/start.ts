@@ -12,7 +12,7 @@ import { destroy } from './down.ts'
 import { kubeconfigAs } from './kubeconfig.ts'
 import { nodeObjects } from './nodes.ts'
 import { clusterFolder, egressSocket } from './paths.ts'
-import { sandboxProcesses } from './processes.ts'
+import { lazyGarbage, sandboxProcesses } from './processes.ts'
 import { type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
 
@@ -86,6 +86,7 @@ export async function kwokctl(record: SandboxRecord, args: string[]): Promise<vo
     ...own,
     PATH: `${dirname(record.programs.kubectl)}:${own.PATH}`,
     KWOK_WORKDIR: join(record.dir, 'kwok'),
+    ...lazyGarbage,
   }
   await new Promise<void>((done, fail) =>
     execFile(

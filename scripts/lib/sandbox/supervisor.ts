@@ -7,6 +7,7 @@ import type { Api, KubeObject } from './api.ts'
 import { kubeconfigAs } from './kubeconfig.ts'
 import { localProgramOf } from './local-programs.ts'
 import { type Container, isReady, type Launch, type LocalProgram, type Pod, splitImage } from './pod.ts'
+import { lazyGarbage } from './processes.ts'
 import type { SandboxRecord } from './record.ts'
 
 interface Running {
@@ -151,7 +152,7 @@ export class Supervisor {
     const child = spawn(program, launch.args, {
       cwd: dir,
       // Nothing of the person's environment: a proxy setting or KUBECONFIG must not change what a rehearsal shows.
-      env: { HOME, PATH, ...launch.env },
+      env: { HOME, PATH, ...lazyGarbage, ...launch.env },
       stdio: ['ignore', file, file],
     })
     closeSync(file)

@@ -87,7 +87,7 @@ export async function settled(
     report(`${what} · ${found.length - open.length} of ${names.length} · ${elapsed(begin)} · ${rest}`)
     if (Date.now() - begin > patience * 1000) throw await unsettled(cluster, what, open, missing, patience)
     // It may miss that a kind was established or a claim bound, and then looks again after minutes: as `make sync` asks.
-    if (Date.now() - looked > 10_000) {
+    if (Date.now() - looked > 3000) {
       await refresh(
         cluster,
         open.map(({ name }) => name),
