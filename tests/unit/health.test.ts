@@ -800,6 +800,49 @@ const cases: Record<string, Case[]> = {
       is: 'ready',
     },
     {
+      name: 'an application whose source was corrected since: the error of the other one is none any more',
+      of: object('Application', 'loki', {
+        spec: { source: { repoURL: 'https://git.lab/right.git', targetRevision: 'main', path: 'gitops/loki' } },
+        status: {
+          health: { status: 'Healthy' },
+          sync: {
+            status: 'Unknown',
+            comparedTo: {
+              source: { repoURL: 'https://git.lab/wrong.git', targetRevision: 'main', path: 'gitops/loki' },
+            },
+          },
+          conditions: [{ type: 'ComparisonError', message: 'dial tcp: lookup git.lab: no such host' }],
+        },
+      }),
+      is: 'progressing',
+      cause: /has not looked at application loki yet since its source was changed/,
+    },
+    {
+      name: 'an application of two sources that it was compared with',
+      of: object('Application', 'loki', {
+        spec: {
+          sources: [
+            { repoURL: 'https://a', chart: 'loki', targetRevision: '1' },
+            { repoURL: 'https://b', ref: 'values' },
+          ],
+        },
+        status: {
+          health: { status: 'Healthy' },
+          sync: {
+            status: 'Synced',
+            comparedTo: {
+              source: { repoURL: '' },
+              sources: [
+                { repoURL: 'https://a', chart: 'loki', targetRevision: '1' },
+                { repoURL: 'https://b', ref: 'values' },
+              ],
+            },
+          },
+        },
+      }),
+      is: 'ready',
+    },
+    {
       name: 'a degraded application names the resource',
       of: object('Application', 'loki', {
         status: {

@@ -1,4 +1,5 @@
 // Argo CD's applications: what their status means for an owner, with the cause behind it where the snapshot has it.
+import { sourcesOf } from '../gitops/application.ts'
 import { at, type K8sObject, listAt, textAt, timeAt } from '../k8s.ts'
 import { duration, type Health, oneLine, progressing, ready, unwell } from './judged.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -18,6 +19,8 @@ export function judgeApplication(
   const phase = textAt(application.status, 'operationState', 'phase')
   const describe = `kubectl -n ${namespace} describe application ${name}`
 
+  if (speaksOfAnother(application))
+    return progressing(`Argo CD has not looked at application ${name} yet since its source was changed`)
   const error = listAt(application.status, 'conditions').find(entry => /Error$/.test(textAt(entry, 'type') ?? ''))
   if (error !== undefined) return told(`application ${name}: `, textAt(error, 'message') ?? '', describe)
   if (health === undefined || sync === undefined) {
@@ -66,6 +69,14 @@ export function judgeApplication(
     `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what}`,
     describe,
   )
+}
+
+/** Whether what Argo CD says is about the source that stood there before: an error of that one is mended, perhaps. */
+function speaksOfAnother({ spec, status }: K8sObject): boolean {
+  const compared = at(status, 'sync', 'comparedTo')
+  const addresses = (from: unknown) =>
+    sourcesOf({ spec: from }).map(({ repository, revision, chart, path }) => [repository, revision, chart, path])
+  return compared !== undefined && JSON.stringify(addresses(compared)) !== JSON.stringify(addresses(spec))
 }
 
 /** From version 3 on only the message says which: `Caused by apps/Deployment:NAMESPACE/NAME, … and 2 more`. */
