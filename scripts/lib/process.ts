@@ -1,6 +1,6 @@
 // Processes of this machine: is it still there, is it still the same one, and ending it.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Whether a process with this id exists (a zombie's does not count on Linux). */
@@ -11,7 +11,9 @@ export function isRunning(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
   try {
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    // Nobody has asked how a zombie ended. Its other threads may be at work still, and hold its ports and files.
+    const isZombie = /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    return !isZombie || readdirSync(`/proc/${pid}/task`).length > 1
   } catch {
     return true // no /proc (macOS), or it ended this moment and the next look will say so
   }
