@@ -62,7 +62,6 @@ async function launch(role: 'application-controller' | 'repo-server' | 'server',
       KUBECONFIG: kubeconfig,
       ARGOCD_FAKE_IN_CLUSTER: 'true', // "the cluster that I run in" is the one of this kubeconfig
       ARGOCD_GPG_ENABLED: 'false',
-      ARGOCD_K8S_CLIENT_QPS: '1000', // 50 would be most of what a sync waits for, on a machine of its own
       ARGOCD_SYNC_WAVE_DELAY: '0', // a wave begins when the one before is healthy, without two seconds of grace
       ARGOCD_ASK_PASS_SOCK: socketPath(place.record.dir, 'ask-pass'),
       ...Object.fromEntries(['HELM_CACHE_HOME', 'HELM_CONFIG_HOME', 'HELM_DATA_HOME'].map(name => [name, tmp])),
