@@ -215,12 +215,12 @@ function story(target: Target, owner: Owner): void {
     /** Which of them a pod of a namespace cannot connect to; what they answer, or where that leads to, does not count. */
     const shut = async (namespace = 'suite') => {
       // Not in its first moments: a pod's rules come a little after it.
-      const tried = `for t in ${[door, ...inner].join(' ')}; do echo "$t $(${connect} 2>&1 | tail -n 1)" & done`
-      const said = (await inPod(namespace, `sleep 3; ${tried}; wait`)).split('\n')
+      const each = `sleep 3; for t in ${[door, ...inner].join(' ')}; do echo "$t $(${connect} 2>&1 | tail -n 1)"; done`
+      const said = (await inPod(namespace, each)).split('\n')
       assert.equal(said.length, inner.length + 1, said.join('\n'))
-      return [door, ...inner].filter(to => {
-        const text = said.find(line => line.startsWith(`${to} `)) ?? ''
-        return text.includes(`dial tcp ${to}: `) || /can't connect|timed out/.test(text)
+      return said.flatMap(text => {
+        const [to = ''] = text.split(' ')
+        return text.includes(`dial tcp ${to}: `) || /can't connect|timed out/.test(text) ? [to] : []
       })
     }
     const policies = (...args: string[]) => run('scripts/network-policies.ts', [...args, '--confirm', target.context])

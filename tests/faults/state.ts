@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import type { Cluster } from '../../scripts/lib/cluster.ts'
 import { at, type K8sObject, listAt, mapAt, numberAt, textAt } from '../../scripts/lib/k8s.ts'
+import { ourLabels } from '../../scripts/lib/verbs.ts'
 
 /** An object's name in the cluster → what it is, as text. */
 export type State = ReadonlyMap<string, string>
@@ -27,8 +28,7 @@ export async function readState(cluster: Cluster): Promise<State> {
   const names = new Map(objects.map(object => [object.metadata.uid ?? '', nameOf(object)]))
   const texts = newestReleases(objects).map(object => {
     const shown = object.kind === 'Secret' ? withoutValues(object) : object
-    // Helm's, which has taken it over, or ours, which an outage in the middle of that had us put back.
-    if (nameOf(object) === 'Secret cattle-system/bootstrap-secret') shown.metadata = { name: object.metadata.name }
+    if (nameOf(object) === 'Secret cattle-system/bootstrap-secret') shown.metadata = withoutHolder(shown.metadata)
     // Where its first pod happened to be.
     if (object.kind === 'PersistentVolume') delete (shown.spec as { nodeAffinity?: unknown }).nodeAffinity
     // Use is counted at the controller's own pace.
@@ -163,6 +163,13 @@ function withoutValues(object: K8sObject): K8sObject {
     return [key, certificate ? value.length > 0 : Buffer.from(value, 'base64').length] as const
   })
   return { ...object, data: Object.fromEntries(lengths) } as K8sObject
+}
+
+/** Rancher's chart takes its first password over; an outage in the middle of that has us put it back, with our marks for Helm's. */
+function withoutHolder({ labels = {}, annotations = {}, ...metadata }: K8sObject['metadata']): K8sObject['metadata'] {
+  const others = (marks: Record<string, string>) =>
+    Object.fromEntries(Object.entries(marks).filter(([key]) => !key.startsWith('helm.sh/') && !(key in ourLabels)))
+  return { ...metadata, ...{ labels: others(labels), annotations: others(annotations), managedFields: [] } }
 }
 
 const uids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g

@@ -818,6 +818,35 @@ const cases: Record<string, Case[]> = {
       cause: /has not looked at application loki yet since its source was changed/,
     },
     {
+      name: 'an application whose new source is forbidden: nothing is compared, and that is said',
+      of: object('Application', 'loki', {
+        spec: { source: { repoURL: 'https://git.lab/forbidden.git' } },
+        status: {
+          health: { status: 'Unknown' },
+          sync: { status: 'Unknown', comparedTo: { source: { repoURL: 'https://git.lab/before.git' } } },
+          conditions: [
+            {
+              type: 'InvalidSpecError',
+              message: 'application repo https://git.lab/forbidden.git is not permitted in project homelab',
+            },
+          ],
+        },
+      }),
+      is: 'unwell',
+      cause: /application loki: its project does not allow this/,
+    },
+    {
+      name: 'an application whose source a hydrator writes',
+      of: object('Application', 'loki', {
+        spec: { sourceHydrator: { drySource: { repoURL: 'https://git.lab/a.git' } } },
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Synced', comparedTo: { source: { repoURL: 'https://git.lab/a.git', path: 'dev' } } },
+        },
+      }),
+      is: 'ready',
+    },
+    {
       name: 'an application of two sources that it was compared with',
       of: object('Application', 'loki', {
         spec: {

@@ -19,10 +19,12 @@ export function judgeApplication(
   const phase = textAt(application.status, 'operationState', 'phase')
   const describe = `kubectl -n ${namespace} describe application ${name}`
 
-  if (speaksOfAnother(application))
-    return progressing(`Argo CD has not looked at application ${name} yet since its source was changed`)
   const error = listAt(application.status, 'conditions').find(entry => /Error$/.test(textAt(entry, 'type') ?? ''))
-  if (error !== undefined) return told(`application ${name}: `, textAt(error, 'message') ?? '', describe)
+  const another = speaksOfAnother(application)
+  // Any other error is about what the application says now: with a source that its project forbids nothing is compared.
+  const outdated = another && textAt(error, 'type') === 'ComparisonError'
+  if (error !== undefined && !outdated) return told(`application ${name}: `, textAt(error, 'message') ?? '', describe)
+  if (another) return progressing(`Argo CD has not looked at application ${name} yet since its source was changed`)
   if (health === undefined || sync === undefined) {
     const age = snapshot.now - (timeAt(application, 'metadata', 'creationTimestamp') ?? snapshot.now)
     return age < silence
@@ -76,7 +78,8 @@ function speaksOfAnother({ spec, status }: K8sObject): boolean {
   const compared = at(status, 'sync', 'comparedTo')
   const addresses = (from: unknown) =>
     sourcesOf({ spec: from }).map(({ repository, revision, chart, path }) => [repository, revision, chart, path])
-  return compared !== undefined && JSON.stringify(addresses(compared)) !== JSON.stringify(addresses(spec))
+  if (compared === undefined || at(spec, 'sourceHydrator') !== undefined) return false
+  return JSON.stringify(addresses(compared)) !== JSON.stringify(addresses(spec))
 }
 
 /** From version 3 on only the message says which: `Caused by apps/Deployment:NAMESPACE/NAME, … and 2 more`. */

@@ -44,7 +44,7 @@ export function sandboxProcesses(dir: string): Process[] {
 }
 
 /**
- * Go's garbage collector at work a quarter as often, but never with more than this much memory in its care: a control
- * plane that lives for minutes builds a platform in a tenth less time.
+ * Go's garbage collector at work a quarter as often, but never with more than this much memory in its care: a platform
+ * is built on the sandbox with a tenth less work.
  */
 export const lazyGarbage = { GOGC: '400', GOMEMLIMIT: '1GiB' } as const
