@@ -76,7 +76,7 @@ export async function settled(
   patience = 240,
 ): Promise<State[]> {
   const begin = Date.now()
-  let looked = begin
+  const said = new Map<string, { why: string; since: number }>()
   for (;;) {
     const found = (await applications(cluster)).map(one => stateOf(one)).filter(({ name }) => names.includes(name))
     const open = found.filter(one => !one.settled)
@@ -86,14 +86,17 @@ export async function settled(
     const rest = first ? first.why : `Argo CD has not made ${missing[0]} yet`
     report(`${what} · ${found.length - open.length} of ${names.length} · ${elapsed(begin)} · ${rest}`)
     if (Date.now() - begin > patience * 1000) throw await unsettled(cluster, what, open, missing, patience)
-    // It may miss that a kind was established or a claim bound, and then looks again after minutes: as `make sync` asks.
-    if (Date.now() - looked > 3000) {
+    // It may miss that a kind was established or a claim bound, and then looks again after minutes: as `make sync` asks. Each
+    // look compares everything: only those are asked of which nothing new was said for three seconds.
+    const now = Date.now()
+    for (const { name, why } of open) if (said.get(name)?.why !== why) said.set(name, { why, since: now })
+    const silent = open.filter(({ name }) => now - (said.get(name)?.since ?? now) > 3000)
+    for (const { name, why } of silent) said.set(name, { why, since: now })
+    if (silent.length)
       await refresh(
         cluster,
-        open.map(({ name }) => name),
+        silent.map(({ name }) => name),
       )
-      looked = Date.now()
-    }
     await sleep(400)
   }
 }

@@ -108,7 +108,7 @@ async function pack(path: string, version: string, into: string, options: Option
   const about = parse(await readFile(join(path, 'Chart.yaml'), 'utf8')) as { annotations?: Record<string, string> }
   for (const place of (about.annotations?.['homelab/crds'] ?? '').split(' ').filter(Boolean)) {
     const [module = '', crds = ''] = place.split(':')
-    await writable(join((await upstream(module, options.report)).dir, crds), join(folder, 'crds'), /\.yaml$/)
+    await writable(join((await upstream(module, options.report)).dir, crds), join(folder, 'crds'), /\.yaml$/, bare)
   }
   await helmPackage(folder, ['--version', version], into, options)
 }
@@ -121,12 +121,31 @@ async function helmPackage(folder: string, args: string[], into: string, { helm 
   return /saved it to: (.+)$/m.exec(stdout)?.[1] ?? ''
 }
 
+/**
+ * A CRD without the sentences of its schema: two thirds of its text, on which nothing depends, while Argo CD and the API server
+ * read all of it again after each new kind. The kind Prometheus keeps them: with them it is too large for a client-side apply, and
+ * an application that forgets `ServerSideApply` fails here as it would at home.
+ * @param crd as controller-gen writes it: block style, each sentence under a key `description`
+ */
+export function bare(crd: string, file: string): string {
+  if (file.includes('_prometheuses.')) return crd
+  return crd.replace(/^( *)description: .*\n(?:\1 +.*\n|\n)*/gm, '')
+}
+
 /** Copies the files of a folder (Go's module cache is read-only, and a copy would be so too). */
-async function writable(from: string, to: string, only = /./): Promise<void> {
+async function writable(
+  from: string,
+  to: string,
+  only = /./,
+  change?: (text: string, file: string) => string,
+): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (entry.isDirectory()) await writable(source, target, only)
-    else if (only.test(entry.name) && !existsSync(target)) await writeFile(target, await readFile(source))
+    if (entry.isDirectory()) await writable(source, target, only, change)
+    else if (only.test(entry.name) && !existsSync(target)) {
+      const content = await readFile(source)
+      await writeFile(target, change ? change(content.toString(), entry.name) : content)
+    }
   }
 }

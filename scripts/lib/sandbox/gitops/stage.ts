@@ -41,6 +41,7 @@ export async function gitopsStage(
   const snapshot = await makeSnapshot(sandbox, site, report)
   const story = new Story(sandbox, cluster, snapshot, report)
   await story.openProjects()
+  await story.readPlainly()
   const shown: Shown[] = []
   const waves: string[] = []
   for (const environment of environments) {
@@ -98,6 +99,23 @@ export class Story {
       const allowed = (at(project.spec, 'sourceRepos') ?? []) as string[]
       await this.#cluster.patch(project, { spec: { sourceRepos: allowed.map(one => addresses[one] ?? one) } })
     }
+  }
+
+  /**
+   * Argo CD asks for nothing compressed: on this machine gzip is only work. After each new kind it reads all schemas of the API
+   * twice, and holds its cache's lock meanwhile. It takes this setting from no kubeconfig, only from the Secret of a cluster.
+   */
+  async readPlainly(): Promise<void> {
+    await this.#cluster.create({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'in-cluster', namespace: argocd, labels: { 'argocd.argoproj.io/secret-type': 'cluster' } },
+      stringData: {
+        name: 'in-cluster',
+        server: 'https://kubernetes.default.svc',
+        config: JSON.stringify({ disableCompression: true }),
+      },
+    })
   }
 
   /** The parent follows an environment, until all of its applications are Synced and Healthy. @returns breaches of the waves */
@@ -203,10 +221,12 @@ export class Story {
   /** Applications go with what they made. */
   async #remove(names: readonly string[]): Promise<void> {
     const all = (await applications(this.#cluster)).filter(({ metadata }) => names.includes(metadata.name))
-    for (const one of all) {
-      await this.#cluster.finalizers(one, [cascade])
-      await this.#cluster.delete(one)
-    }
+    await Promise.all(
+      all.map(async one => {
+        await this.#cluster.finalizers(one, [cascade])
+        await this.#cluster.delete(one)
+      }),
+    )
     await this.#until('go', async () =>
       (await applications(this.#cluster)).every(({ metadata }) => !names.includes(metadata.name)),
     )
