@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { early, type State, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'
+import { bare } from '../../scripts/lib/sandbox/gitops/charts.ts'
 import { due, type Ingress } from '../../scripts/lib/sandbox/ingress-status.ts'
 import type { Pod } from '../../scripts/lib/sandbox/pod.ts'
 import type { Service } from '../../scripts/lib/sandbox/proxy.ts'
@@ -33,6 +34,50 @@ test('an application that is at an older commit is not settled', () => {
     [stateOf(application, 'b'.repeat(40)).settled, stateOf(application, 'b'.repeat(40)).why],
     [false, 'welcome is Synced and Healthy, at an older commit'],
   )
+})
+
+test('an application whose sync still runs is not settled: its hook may fail yet', () => {
+  const application = (phase: string) => ({
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'influxdb', namespace: 'argocd', creationTimestamp: '2026-01-01T00:00:00Z' },
+    status: { sync: { status: 'Synced' }, health: { status: 'Healthy' }, operationState: { phase } },
+  })
+  assert.equal(stateOf(application('Succeeded')).settled, true)
+  assert.equal(stateOf(application('Running')).settled, false)
+  assert.match(stateOf(application('Running')).why, /a sync is running/)
+})
+
+test('a kind loses the sentences of its schema and nothing else; the largest keeps them', () => {
+  const crd = `spec:
+  versions:
+  - additionalPrinterColumns:
+    - description: how many are ready
+      jsonPath: .status.ready
+    schema:
+      openAPIV3Schema:
+        description: |-
+          What it is.
+
+          And: what it is not.
+        properties:
+          description:
+            description: 'a field that is called so: it stays'
+            type: string
+          size:
+            default: 1
+            description: one line that goes on
+              in the next
+            type: integer
+        type: object
+`
+  const without = crd
+    .replace(/ {8}description: \|-\n.*\n\n.*\n/, '')
+    .replace(/ {12}description: 'a.*\n/, '')
+    .replace(/ {12}description: one.*\n.*\n/, '')
+  assert.equal(bare(crd, 'monitoring.coreos.com_probes.yaml'), without)
+  assert.match(without, /description: how many[\s\S]*properties:\n {10}description:\n {12}type: string/)
+  assert.equal(bare(crd, 'monitoring.coreos.com_prometheuses.yaml'), crd)
 })
 
 test("an Ingress of Traefik's class gets its address, while Traefik is there, and once", () => {

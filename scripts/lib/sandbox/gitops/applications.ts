@@ -34,15 +34,17 @@ export function stateOf(
   const [sync, health] = [textAt(status, 'sync', 'status'), textAt(status, 'health', 'status')]
   const compared = [textAt(status, 'sync', 'revision'), ...listAt(status, 'sync', 'revisions')]
   const current = revision === undefined || compared.includes(revision)
+  // With a hook that is not over, Synced and Healthy is not the end: the parent waits for it too.
+  const syncing = textAt(status, 'operationState', 'phase') === 'Running'
   const { state, cause, fix } = judge(application, snapshot)
   return {
     name,
     wave: Number(annotations['argocd.argoproj.io/sync-wave'] ?? 0),
-    settled: current && sync === 'Synced' && health === 'Healthy',
+    settled: current && !syncing && sync === 'Synced' && health === 'Healthy',
     stuck: state === 'unwell',
     why:
       cause ??
-      `${name} is ${sync ?? 'not compared yet'} and ${health ?? 'unknown'}${current ? '' : ', at an older commit'}`,
+      `${name} is ${sync ?? 'not compared yet'} and ${health ?? 'unknown'}${current ? '' : ', at an older commit'}${syncing ? ', a sync is running' : ''}`,
     ...(fix === undefined ? {} : { fix }),
     made: Date.parse(creationTimestamp),
     // Its first sync: later ones heal, or follow a commit. One that brings nothing (no sealed file yet) needs none.
@@ -87,10 +89,10 @@ export async function settled(
     report(`${what} · ${found.length - open.length} of ${names.length} · ${elapsed(begin)} · ${rest}`)
     if (Date.now() - begin > patience * 1000) throw await unsettled(cluster, what, open, missing, patience)
     // It may miss that a kind was established or a claim bound, and then looks again after minutes: as `make sync` asks. Each
-    // look compares everything: only those are asked of which nothing new was said for three seconds.
+    // look compares everything: only those are asked of which nothing new was said for two seconds.
     const now = Date.now()
     for (const { name, why } of open) if (said.get(name)?.why !== why) said.set(name, { why, since: now })
-    const silent = open.filter(({ name }) => now - (said.get(name)?.since ?? now) > 3000)
+    const silent = open.filter(({ name }) => now - (said.get(name)?.since ?? now) > 2000)
     for (const { name, why } of silent) said.set(name, { why, since: now })
     if (silent.length)
       await refresh(

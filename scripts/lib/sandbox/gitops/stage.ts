@@ -50,8 +50,10 @@ export async function gitopsStage(
     say(
       `  ${environment.padEnd(8)} ${story.names(environment).length} applications Synced and Healthy, in ${seconds(Date.now() - since)}`,
     )
-    if (environment === 'dev') shown.push(await story.heals(), await story.prunes(), await story.leaves())
-    if (environment === 'dev') shown.push(await story.parentGoes())
+    if (environment === 'dev') {
+      shown.push(...(await Promise.all([story.heals(), story.prunes()]))) // they are about different applications
+      shown.push(await story.leaves(), await story.parentGoes())
+    }
     if (environment !== 'prod') await story.clear(environment)
   }
   const claim: Shown = { claim: 'applications', holds: waves.length === 0, but: waves.join('; ') }
@@ -147,7 +149,7 @@ export class Story {
 
   /** A change by hand is undone. */
   async heals(): Promise<Shown> {
-    const before = await this.#need('deployment.apps', 'welcome', 'welcome')
+    const before = await this.#need('deployment.apps', 'monitoring', 'blackbox')
     const wanted = at(before.spec, 'replicas')
     await this.#cluster.patch(before, { spec: { replicas: 3 } }, 'by-hand')
     const healed = await this.#until('heals', async () => {
@@ -200,7 +202,7 @@ export class Story {
       ...(await this.#cluster.list('deployments.apps,statefulsets.apps')),
     ].filter(({ metadata }) => metadata.name !== parent)
     await this.#cluster.delete(await this.#need('application.argoproj.io', argocd, parent))
-    await sleep(3000) // what would go with it would be gone by then
+    await sleep(2000) // what would go with it would be gone by then
     const but = await this.#same(kept)
     return { claim: 'parent', holds: but === '', but }
   }
