@@ -98,7 +98,7 @@ after(async () => {
 async function bringUp(): Promise<void> {
   const { site } = await sandboxSite(name)
   const story = new Story(lab.sandbox, lab.cluster, await makeSnapshot(lab.sandbox, site, () => {}), () => {})
-  await story.openProjects()
+  await story.prepare()
   assert.deepEqual(await story.bringUp('dev'), [])
 }
 

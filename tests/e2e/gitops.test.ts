@@ -36,7 +36,7 @@ before(async () => {
   const { site } = await sandboxSite('gitops')
   snapshot = await makeSnapshot(lab.sandbox, site, () => {})
   argo = new Story(lab.sandbox, lab.cluster, snapshot, () => {})
-  await argo.openProjects()
+  await argo.prepare()
 })
 
 after(async () => lab?.end())

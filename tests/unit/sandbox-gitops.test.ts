@@ -1,4 +1,4 @@
-// The pure parts of a GitOps rehearsal: waves, and the addresses of Ingresses.
+// The pure parts of a GitOps rehearsal: waves, what is settled, its kinds, and the addresses of Ingresses.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { early, type State, stateOf } from '../../scripts/lib/sandbox/gitops/applications.ts'

@@ -108,7 +108,10 @@ async function pack(path: string, version: string, into: string, options: Option
   const about = parse(await readFile(join(path, 'Chart.yaml'), 'utf8')) as { annotations?: Record<string, string> }
   for (const place of (about.annotations?.['homelab/crds'] ?? '').split(' ').filter(Boolean)) {
     const [module = '', crds = ''] = place.split(':')
-    await writable(join((await upstream(module, options.report)).dir, crds), join(folder, 'crds'), /\.yaml$/, bare)
+    const [from, to] = [join((await upstream(module, options.report)).dir, crds), join(folder, 'crds')]
+    await mkdir(to, { recursive: true })
+    for (const file of (await readdir(from)).filter(name => name.endsWith('.yaml') && !existsSync(join(to, name))))
+      await writeFile(join(to, file), bare(await readFile(join(from, file), 'utf8'), file))
   }
   await helmPackage(folder, ['--version', version], into, options)
 }
@@ -133,19 +136,11 @@ export function bare(crd: string, file: string): string {
 }
 
 /** Copies the files of a folder (Go's module cache is read-only, and a copy would be so too). */
-async function writable(
-  from: string,
-  to: string,
-  only = /./,
-  change?: (text: string, file: string) => string,
-): Promise<void> {
+async function writable(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)]
-    if (entry.isDirectory()) await writable(source, target, only, change)
-    else if (only.test(entry.name) && !existsSync(target)) {
-      const content = await readFile(source)
-      await writeFile(target, change ? change(content.toString(), entry.name) : content)
-    }
+    if (entry.isDirectory()) await writable(source, target)
+    else await writeFile(target, await readFile(source))
   }
 }

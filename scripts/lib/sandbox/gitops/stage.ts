@@ -40,8 +40,7 @@ export async function gitopsStage(
   const begin = Date.now()
   const snapshot = await makeSnapshot(sandbox, site, report)
   const story = new Story(sandbox, cluster, snapshot, report)
-  await story.openProjects()
-  await story.readPlainly()
+  await story.prepare()
   const shown: Shown[] = []
   const waves: string[] = []
   for (const environment of environments) {
@@ -93,8 +92,14 @@ export class Story {
     return built(this.#sandbox, this.#snapshot.git.folder, environment).map(({ metadata }) => metadata.name)
   }
 
+  /** What Argo CD needs for a rehearsal, once, before the first application. */
+  async prepare(): Promise<void> {
+    await this.#openProjects()
+    await this.#readPlainly()
+  }
+
   /** The projects allow the rehearsal's addresses as they allow the owner's. */
-  async openProjects(): Promise<void> {
+  async #openProjects(): Promise<void> {
     const { addresses } = this.#snapshot
     for (const name of ['homelab', 'security']) {
       const project = await this.#need('appproject.argoproj.io', argocd, name)
@@ -107,7 +112,7 @@ export class Story {
    * Argo CD asks for nothing compressed: on this machine gzip is only work. After each new kind it reads all schemas of the API
    * twice, and holds its cache's lock meanwhile. It takes this setting from no kubeconfig, only from the Secret of a cluster.
    */
-  async readPlainly(): Promise<void> {
+  async #readPlainly(): Promise<void> {
     await this.#cluster.create({
       apiVersion: 'v1',
       kind: 'Secret',
@@ -202,7 +207,7 @@ export class Story {
       ...(await this.#cluster.list('deployments.apps,statefulsets.apps')),
     ].filter(({ metadata }) => metadata.name !== parent)
     await this.#cluster.delete(await this.#need('application.argoproj.io', argocd, parent))
-    await sleep(2000) // what would go with it would be gone by then
+    await sleep(3000) // what would go with it would be gone by then
     const but = await this.#same(kept)
     return { claim: 'parent', holds: but === '', but }
   }
