@@ -800,6 +800,29 @@ const cases: Record<string, Case[]> = {
       is: 'ready',
     },
     {
+      name: 'an application in order whose sync still runs: its hook may fail yet',
+      of: object('Application', 'influxdb', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Synced' },
+          operationState: { phase: 'Running', message: 'waiting for completion of hook batch/Job/influxdb-setup' },
+        },
+      }),
+      is: 'progressing',
+      cause: /Healthy and Synced, a sync is running: waiting for completion of hook batch\/Job\/influxdb-setup/,
+    },
+    {
+      name: 'an application in order whose last sync is over',
+      of: object('Application', 'influxdb', {
+        status: {
+          health: { status: 'Healthy' },
+          sync: { status: 'Synced' },
+          operationState: { phase: 'Succeeded', message: 'successfully synced (all tasks run)' },
+        },
+      }),
+      is: 'ready',
+    },
+    {
       name: 'an application whose source was corrected since: the error of the other one is none any more',
       of: object('Application', 'loki', {
         spec: { source: { repoURL: 'https://git.lab/right.git', targetRevision: 'main', path: 'gitops/loki' } },

@@ -36,18 +36,6 @@ test('an application that is at an older commit is not settled', () => {
   )
 })
 
-test('an application whose sync still runs is not settled: its hook may fail yet', () => {
-  const application = (phase: string) => ({
-    apiVersion: 'argoproj.io/v1alpha1',
-    kind: 'Application',
-    metadata: { name: 'influxdb', namespace: 'argocd', creationTimestamp: '2026-01-01T00:00:00Z' },
-    status: { sync: { status: 'Synced' }, health: { status: 'Healthy' }, operationState: { phase } },
-  })
-  assert.equal(stateOf(application('Succeeded')).settled, true)
-  assert.equal(stateOf(application('Running')).settled, false)
-  assert.match(stateOf(application('Running')).why, /a sync is running/)
-})
-
 test('a kind loses the sentences of its schema and nothing else; the largest keeps them', () => {
   const crd = `spec:
   versions:

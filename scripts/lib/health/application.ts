@@ -48,7 +48,8 @@ export function judgeApplication(
     const said = textAt(failed, 'message') ?? textAt(application.status, 'operationState', 'message') ?? ''
     return told(`application ${name} could not be synced: `, said, describe)
   }
-  if (health === 'Healthy' && sync === 'Synced') return ready()
+  // While a sync runs, a hook may fail yet, and a parent waits for it.
+  if (health === 'Healthy' && sync === 'Synced' && phase !== 'Running') return ready()
   if (health === 'Suspended') return progressing(`application ${name} is suspended`)
   if (sync === 'OutOfSync' && phase !== 'Running' && at(application.spec, 'syncPolicy', 'automated') === undefined)
     return unwell(`application ${name} differs from Git, and automatic sync is off`, `argocd app sync ${name}`)
@@ -66,9 +67,12 @@ export function judgeApplication(
     if (found?.state !== 'ready') open.push(entry)
   }
   const [first] = open
-  const what = first ? `: ${textAt(first, 'kind')} ${textAt(first, 'name')} ${healthOf(first)}` : ''
+  const running = phase === 'Running' ? textAt(application.status, 'operationState', 'message') : undefined
+  const what = first
+    ? `${textAt(first, 'kind')} ${textAt(first, 'name')} ${healthOf(first)}`
+    : running && oneLine(running, 80)
   return progressing(
-    `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what}`,
+    `application ${name} is ${health} and ${sync}${phase === 'Running' ? ', a sync is running' : ''}${what ? `: ${what}` : ''}`,
     describe,
   )
 }

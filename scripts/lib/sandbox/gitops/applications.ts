@@ -31,26 +31,21 @@ export function stateOf(
 ): State {
   const { name, annotations = {}, creationTimestamp = '' } = application.metadata
   const { status } = application
-  const [sync, health] = [textAt(status, 'sync', 'status'), textAt(status, 'health', 'status')]
   const compared = [textAt(status, 'sync', 'revision'), ...listAt(status, 'sync', 'revisions')]
   const current = revision === undefined || compared.includes(revision)
-  // With a hook that is not over, Synced and Healthy is not the end: the parent waits for it too.
-  const syncing = textAt(status, 'operationState', 'phase') === 'Running'
   const { state, cause, fix } = judge(application, snapshot)
   return {
     name,
     wave: Number(annotations['argocd.argoproj.io/sync-wave'] ?? 0),
-    settled: current && !syncing && sync === 'Synced' && health === 'Healthy',
+    settled: current && state === 'ready',
     stuck: state === 'unwell',
-    why:
-      cause ??
-      `${name} is ${sync ?? 'not compared yet'} and ${health ?? 'unknown'}${current ? '' : ', at an older commit'}${syncing ? ', a sync is running' : ''}`,
+    why: cause ?? `${name} is Synced and Healthy${current ? '' : ', at an older commit'}`,
     ...(fix === undefined ? {} : { fix }),
     made: Date.parse(creationTimestamp),
     // Its first sync: later ones heal, or follow a commit. One that brings nothing (no sealed file yet) needs none.
     synced:
       timeAt(listAt(status, 'history')[0], 'deployedAt') ??
-      (sync === 'Synced' ? Date.parse(creationTimestamp) : Number.NaN),
+      (textAt(status, 'sync', 'status') === 'Synced' ? Date.parse(creationTimestamp) : Number.NaN),
   }
 }
 
