@@ -63,6 +63,10 @@ async function launch(role: 'application-controller' | 'repo-server' | 'server',
       ARGOCD_FAKE_IN_CLUSTER: 'true', // "the cluster that I run in" is the one of this kubeconfig
       ARGOCD_GPG_ENABLED: 'false',
       ARGOCD_SYNC_WAVE_DELAY: '0', // a wave begins when the one before is healthy, without two seconds of grace
+      // Right after a sync it has often not heard yet of what it made, and syncs the same once more: it gives the news five
+      // seconds, instead of none the first time and more each time after.
+      ARGOCD_APPLICATION_CONTROLLER_SELF_HEAL_TIMEOUT_SECONDS: '5',
+      ARGOCD_APPLICATION_CONTROLLER_SELF_HEAL_BACKOFF_TIMEOUT_SECONDS: '0',
       ARGOCD_ASK_PASS_SOCK: socketPath(place.record.dir, 'ask-pass'),
       ...Object.fromEntries(['HELM_CACHE_HOME', 'HELM_CONFIG_HOME', 'HELM_DATA_HOME'].map(name => [name, tmp])),
     },
