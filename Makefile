@@ -3,8 +3,6 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 RUN := scripts/lib/launch
 STEP ?=
-unit := $(sort $(wildcard tests/unit/*.test.ts tests/unit/*/*.test.ts))
-manifests := $(sort $(wildcard tests/manifests/*.test.ts))
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
@@ -142,7 +140,7 @@ check: setup ### types, lint, YAML, generated files, unit tests and manifests: a
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/validate-yaml.ts
 	@$(RUN) scripts/docs.ts --check
-	@$(NODE_TEST) --test-concurrency=3 $(unit) $(manifests)
+	@$(NODE_TEST) --test-concurrency=2 tests/unit.test.ts tests/manifests.test.ts
 
 validate: validate-yaml lint-workflows validate-manifests scan ### what a pull request is asked, but for the tests themselves
 
@@ -150,7 +148,7 @@ validate-yaml: setup ### every YAML file, read strictly: file, line and key of w
 	@$(RUN) scripts/validate-yaml.ts
 
 validate-manifests: setup ### every manifest by the API server with the real CRDs, and by kubeconform
-	@$(NODE_TEST) --test-concurrency=1 $(manifests) tests/validate/manifests.test.ts
+	@$(NODE_TEST) --test-concurrency=1 tests/manifests.test.ts tests/validate/manifests.test.ts
 
 lint-workflows: setup ### the workflows by actionlint and zizmor
 	@$(NODE_TEST) tests/validate/workflows.test.ts
@@ -167,10 +165,10 @@ test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE
 	@$(NODE_TEST) $(fuzz)
 
 test-unit: setup ### the unit tests
-	@$(NODE_TEST) $(unit)
+	@$(NODE_TEST) tests/unit.test.ts
 
 test-manifests: setup ### every rendered manifest: references, security, schemas
-	@$(NODE_TEST) $(manifests)
+	@$(NODE_TEST) tests/manifests.test.ts
 
 test-e2e: setup ### the scripts as processes on the sandbox
 	@$(NODE_TEST) --test-concurrency=2 $(e2e)

@@ -66,5 +66,4 @@ for (let index = job.from; Date.now() < job.until && !done.finding; index++) {
     found(error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
 }
-place.lab.end()
 process.stdout.write(JSON.stringify(done))

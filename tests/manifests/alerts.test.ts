@@ -1,16 +1,16 @@
 // Alerts: each says what to do, has a test in rules/, and Prometheus and Alertmanager read what they are given.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parse } from 'yaml'
 import { alertmanagerConfig, pagesOf } from '../../scripts/lib/monitoring/alertmanager.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { Secret } from '../../scripts/lib/secrets.ts'
 import type { Alerts } from '../../scripts/lib/site/site.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { promqlFacts } from './queries.ts'
 
 interface Rule {
@@ -33,8 +33,7 @@ const tested = files.map(file =>
   readFileSync(join(import.meta.dirname, 'rules', file.replace('.yaml', '.test.yaml')), 'utf8'),
 )
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-rules-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder('rules')
 const programs = await builtExtra('prometheus')
 const skip = await notBuilt('prometheus')
 const run = (program: string, ...args: string[]) =>

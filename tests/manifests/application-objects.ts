@@ -14,18 +14,9 @@ export function applicationObjects(application: K8sObject): K8sObject[] {
   for (const { chart, namespace, release, values } of chartsOf(application)) {
     const how = { component: '', chart, namespace, release } as unknown as Release
     const skip = /^kind: CustomResourceDefinition$/m
-    objects.push(...once(`${chart} ${JSON.stringify(values)}`, () => render(chartFolder(chart), how, values, skip)))
+    objects.push(...render(chartFolder(chart), how, values, skip))
   }
   for (const { path } of sourcesOf(application))
-    if (path && existsSync(join(root, path, 'kustomization.yaml')))
-      objects.push(...once(`${path} ${namespace}`, () => kustomized(path, namespace)))
+    if (path && existsSync(join(root, path, 'kustomization.yaml'))) objects.push(...kustomized(path, namespace))
   return objects
-}
-
-// The environments differ in a few sizes: most of it is the same three times.
-const made = new Map<string, K8sObject[]>()
-function once(key: string, make: () => K8sObject[]): K8sObject[] {
-  const found = made.get(key) ?? make()
-  made.set(key, found)
-  return found
 }

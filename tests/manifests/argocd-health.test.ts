@@ -1,18 +1,17 @@
 // Our verdicts on objects (resource.customizations in infrastructure/platform/argocd/values.yaml), by Argo CD's own Lua.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { at } from '../../scripts/lib/k8s.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { releases, valuesOf } from './rendered.ts'
 
 const skip = await notBuilt('argocd')
 const built = await builtExtra('argocd')
-const folder = mkdtempSync(join(tmpdir(), 'homelab-health-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder('health')
 
 const write = (name: string, object: object) => {
   writeFileSync(join(folder, name), JSON.stringify(object))

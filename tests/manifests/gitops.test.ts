@@ -1,15 +1,15 @@
 // The applications keep the rules by which the parent, the project and a rebuild stay safe, in each environment.
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parse } from 'yaml'
 import { sourceHere } from '../../scripts/lib/gitops/application.ts'
 import { readSite, siteChanges, siteFile, withSiteChanges } from '../../scripts/lib/gitops/site-file.ts'
 import { at, type K8sObject, listAt, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { flawsOf, secretsIn, valueFileFlaws } from './applications.ts'
 import { changed } from './changed.ts'
 import { applicationManifests, kustomized, kustomizedText, withEverything } from './rendered.ts'
@@ -21,8 +21,7 @@ const optional = ['falco', 'gatekeeper', 'policies']
 const names = (all: readonly K8sObject[]) => all.map(({ metadata }) => metadata.name).sort()
 
 /** The repository as it is once its owner has run `make configure` for each environment. */
-const fork = mkdtempSync(join(tmpdir(), 'homelab-gitops-'))
-after(() => rmSync(fork, { recursive: true, force: true }))
+const fork = temporaryFolder('gitops')
 cpSync(join(root, 'gitops'), join(fork, 'gitops'), { recursive: true })
 const own = { repository: 'https://git.example.net/me/lab.git', revision: '1.0', domain: 'my.home.arpa' }
 for (const environment of environments) {

@@ -1,10 +1,9 @@
 // Our policies, judged by gator: their own suites, everything that is rendered, and what each check of the benchmark is about.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { type Fact, inventory, missing } from '../../scripts/inventory.ts'
 import { rulesOf } from '../../scripts/lib/gatekeeper/read.ts'
@@ -13,6 +12,7 @@ import { root } from '../../scripts/lib/root.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { upstream } from '../../scripts/lib/sandbox/upstream.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { appCharts, chartFolder } from './application-charts.ts'
 import { changed } from './changed.ts'
 import {
@@ -37,8 +37,7 @@ const gator = join(programs?.dir ?? '', 'gator')
 const judge: typeof test = skip ? ((() => {}) as unknown as typeof test) : test
 if (skip) test('what the policies say of everything that is rendered, and of bad examples', { skip }, () => {})
 
-const work = mkdtempSync(join(tmpdir(), 'homelab-policies-'))
-after(() => rmSync(work, { recursive: true, force: true }))
+const work = temporaryFolder('policies')
 
 interface Finding {
   policy: string

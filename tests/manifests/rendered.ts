@@ -77,7 +77,7 @@ export function platformManifests(): K8sObject[] {
 
 /** A folder of gitops/ as Kustomize builds it. */
 export function kustomized(folder: string, namespace?: string): K8sObject[] {
-  const objects = parseManifest(kustomizedText(folder))
+  const objects = once(['folder', folder], () => parseManifest(kustomizedText(folder)))
   return namespace ? objects.map(object => inNamespace(object, namespace)) : objects
 }
 
@@ -85,7 +85,10 @@ export function kustomized(folder: string, namespace?: string): K8sObject[] {
 export const kustomizedText = (folder: string, top = root): string => run('kubectl', ['kustomize', join(top, folder)])
 
 /** The applications of an environment whose owner has taken the lines away that say what it does without. */
-export function withEverything(environment: string): K8sObject[] {
+export const withEverything = (environment: string): K8sObject[] =>
+  once(['environment', environment], () => buildEverything(environment))
+
+function buildEverything(environment: string): K8sObject[] {
   const top = mkdtempSync(join(tmpdir(), 'homelab-everything-'))
   try {
     cpSync(join(root, 'gitops'), join(top, 'gitops'), { recursive: true })
@@ -141,12 +144,20 @@ export function render(
   const own = ['policy/v1/PodDisruptionBudget', 'networking.k8s.io/v1/Ingress']
   const known = [...own, ...kinds].flatMap(kind => ['--api-versions', kind])
   const kubernetes = ['--kube-version', programs.kubernetesVersion, ...known]
-  const text = run(
-    'helm',
-    ['template', release, path, '-n', namespace, '--include-crds', ...kubernetes, '-f', '-'],
-    JSON.stringify(values),
+  const args = ['template', release, path, '-n', namespace, '--include-crds', ...kubernetes, '-f', '-']
+  const input = JSON.stringify(values)
+  return once([args, input, skip?.source], () =>
+    parseManifest(run('helm', args, input), skip).map(object => inNamespace(object, namespace)),
   )
-  return parseManifest(text, skip).map(object => inNamespace(object, namespace))
+}
+
+const known = new Map<string, unknown>()
+
+/** Made once in this process: many checks look at the same. Each gets a copy, which it may change. */
+function once<T>(what: readonly unknown[], make: () => T): T {
+  const key = JSON.stringify(what)
+  if (!known.has(key)) known.set(key, make())
+  return structuredClone(known.get(key)) as T
 }
 
 /** Runs one of the programs with a home of its own. @throws Error with what it wrote to stderr */

@@ -1,9 +1,8 @@
 // Upstream's default values and schemas, where they lie beside the checkout.
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after } from 'node:test'
 import { parse } from 'yaml'
+import { temporaryFolder } from '../temporary.ts'
 import { schemas } from './rendered.ts'
 
 export function defaultsOf(chart: string): { text: string; defaults: unknown } {
@@ -11,15 +10,9 @@ export function defaultsOf(chart: string): { text: string; defaults: unknown } {
   return { text, defaults: parse(text) }
 }
 
-const folders: string[] = []
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
 /** Helm checks values against a chart's schema by itself, so an empty chart with that schema is a validator. */
 export function emptyChart(chart: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-schema-'))
-  folders.push(folder)
+  const folder = temporaryFolder('schema')
   writeFileSync(join(folder, 'Chart.yaml'), `apiVersion: v2\nname: ${chart}\nversion: 0.0.0\n`)
   const schema = join(schemas, chart, 'values.schema.json')
   if (existsSync(schema)) copyFileSync(schema, join(folder, 'values.schema.json'))

@@ -1,10 +1,9 @@
 // The Git repository of a rehearsal: in it only addresses differ, and its stand-in charts have what the real ones have.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parse } from 'yaml'
 import { type Fact, inventory, missing } from '../../scripts/inventory.ts'
 import { sourcesOf } from '../../scripts/lib/gitops/application.ts'
@@ -15,10 +14,10 @@ import { built, makeSnapshot } from '../../scripts/lib/sandbox/gitops/snapshot.t
 import { moduleVersion } from '../../scripts/lib/sandbox/modules.ts'
 import { environments } from '../../scripts/lib/site/examine.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { programs, recorded, run } from './rendered.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'homelab-snapshot-'))
-after(() => rmSync(dir, { recursive: true, force: true }))
+const dir = temporaryFolder('snapshot')
 process.env.CHARTS = 'stand-in'
 const sandbox = {
   dir,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { root as repository } from '../../scripts/lib/root.ts'
 import { type Site, vars } from '../../scripts/lib/site/site.ts'
 import { fileProblems, needed, yamlProblems } from '../../scripts/lib/yaml/check.ts'
@@ -10,16 +10,11 @@ import { report } from '../figures.ts'
 import { badFiles } from '../fixtures/invalid/files.ts'
 import { fixture, fixtures, HomeLab, head, pairs } from '../fixtures/lab.ts'
 
-let lab: HomeLab
-let names: Record<string, unknown>
-before(async () => {
-  lab = new HomeLab()
-  for (const part of ['infrastructure/platform', 'infrastructure/security', 'infrastructure/charts.yaml', 'gitops'])
-    cpSync(join(repository, part), join(lab.root, part), { recursive: true })
-  lab.write(fixture('valid', 'smallest.env'))
-  names = vars((await lab.load()).site as Site)
-})
-after(() => lab.end())
+const lab = new HomeLab()
+for (const part of ['infrastructure/platform', 'infrastructure/security', 'infrastructure/charts.yaml', 'gitops'])
+  cpSync(join(repository, part), join(lab.root, part), { recursive: true })
+lab.write(fixture('valid', 'smallest.env'))
+const names = vars((await lab.load()).site as Site)
 
 /** What was refused, without the places and values of the single case: a cause. */
 const causes = new Set<string>()

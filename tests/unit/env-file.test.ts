@@ -1,25 +1,20 @@
 // The strict reader of .env: what an editor, a copy or a transfer does to a file. Text cases are in tests/fixtures.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { parse } from 'dotenv'
 import { readEnvFile } from '../../scripts/lib/site/env-file.ts'
 import { type EnvFile, limits, parseEnv } from '../../scripts/lib/site/env-lines.ts'
 import { quoteValue, setInEnvFile } from '../../scripts/lib/site/env-write.ts'
 import { random } from '../fixtures/random.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const secrets = new Set(['TOKEN'])
-let top: string
-let root: string
-before(() => {
-  top = mkdtempSync(join(tmpdir(), 'homelab-env-'))
-  root = join(top, 'lab')
-  mkdirSync(root)
-})
-after(() => rmSync(top, { recursive: true, force: true }))
+const top = temporaryFolder('env')
+const root = join(top, 'lab')
+mkdirSync(root)
 
 const path = () => join(root, '.env')
 function read(content: string | Buffer, mode = 0o600): EnvFile {

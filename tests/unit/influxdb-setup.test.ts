@@ -2,13 +2,13 @@
 // second run makes nothing, and that no secret is in an argument. The real InfluxDB cannot be built here.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttps } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { listen, openssl } from './servers.ts'
 
 const script = join(root, 'infrastructure/influxdb/setup/setup.sh')
@@ -56,8 +56,7 @@ class Influx {
 }
 
 describe('the setup of InfluxDB', { skip }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-influx-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = temporaryFolder('influx')
   const influx = new Influx()
   const secrets = new Map<
     string,

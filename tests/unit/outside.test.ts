@@ -1,13 +1,13 @@
 // Looks at real servers on loopback: DNS over UDP and TCP, TLS with certificates made by openssl, HTTP.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createTcpServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { outside } from '../../scripts/lib/outside/outside.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { type Certificates, closedPort, dnsServer, listen, local, makeCertificates, secure } from './servers.ts'
 
 const look = outside({})
@@ -147,12 +147,11 @@ describe('tcpConnect', () => {
 // --- TLS ----------------------------------------------------------------------------------------------------------
 
 describe('tlsCheck and httpCheck over TLS', secure, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-tls-'))
+  const folder = temporaryFolder('tls')
   let made: Certificates
   before(() => {
     made = makeCertificates(folder)
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
 
   const serve = (
     pair: { key: string; cert: string },
@@ -332,10 +331,8 @@ describe('httpCheck', () => {
 // --- a rehearsal ---------------------------------------------------------------------------------------------------
 
 describe('in a rehearsal', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-routes-'))
-  const routes = join(folder, 'routes.json')
+  const routes = join(temporaryFolder('routes'), 'routes.json')
   const rehearsal = outside({ sandbox: { routes } })
-  after(() => rmSync(folder, { recursive: true, force: true }))
 
   test('an address leads to the program that stands for it, and only while it does', async () => {
     const address = '192.168.77.200'

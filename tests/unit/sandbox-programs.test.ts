@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, afterEach, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HomelabError } from '../../scripts/lib/errors.ts'
@@ -25,16 +14,19 @@ import { checkNetwork, findGo } from '../../scripts/lib/sandbox/go.ts'
 import { moduleVersion, patched } from '../../scripts/lib/sandbox/modules.ts'
 import { socketFolder } from '../../scripts/lib/sandbox/paths.ts'
 import { reportTo } from '../../scripts/lib/sandbox/report.ts'
+import { temporaryFolder } from '../temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-programs-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder('programs')
 const proxies = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
 const kept = Object.fromEntries(['PATH', 'GO', 'XDG_CACHE_HOME', ...proxies].map(name => [name, process.env[name]]))
-afterEach(() => {
-  for (const [key, value] of Object.entries(kept))
-    if (value === undefined) delete process.env[key]
-    else process.env[key] = value
-})
+/** What a test does to these variables ends with it. */
+function restored(t: TestContext): void {
+  t.after(() => {
+    for (const [key, value] of Object.entries(kept))
+      if (value === undefined) delete process.env[key]
+      else process.env[key] = value
+  })
+}
 
 function fakeGo(text: string): string {
   const file = join(folder, 'go')
@@ -50,13 +42,15 @@ const problem = (words: RegExp) => (error: unknown) => {
   return true
 }
 
-test('no Go on PATH says how to get one', async () => {
+test('no Go on PATH says how to get one', async t => {
+  restored(t)
   delete process.env.GO
   process.env.PATH = folder.concat('/nothing')
   await assert.rejects(findGo(), problem(/Go is not installed/))
 })
 
-test('a Go that is too old, or none at all, is named with its version', async () => {
+test('a Go that is too old, or none at all, is named with its version', async t => {
+  restored(t)
   process.env.GO = fakeGo('printf "go1.21.3\\nlinux\\namd64\\n/m\\nhttps://x\\n"')
   await assert.rejects(findGo(), problem(/is go1\.21\.3, too old/))
   process.env.GO = fakeGo('echo broken >&2; exit 1')
@@ -71,7 +65,8 @@ test('a Go that is too old, or none at all, is named with its version', async ()
   })
 })
 
-test('an absent network is noticed within seconds, also one that swallows what is sent', async () => {
+test('an absent network is noticed within seconds, also one that swallows what is sent', async t => {
+  restored(t)
   process.env.GO = fakeGo('printf "go1.26.0\\nlinux\\namd64\\n/m\\n\\n"')
   for (const name of proxies) delete process.env[name]
   const go = await findGo()
@@ -102,7 +97,8 @@ test('versions come from go.mod, where each is said once', () => {
   assert.throws(() => moduleVersion(goMod, 'example.org/none'), /does not require example\.org\/none/)
 })
 
-test('each optional program has a module that requires what it is called after', async () => {
+test('each optional program has a module that requires what it is called after', async t => {
+  restored(t)
   process.env.XDG_CACHE_HOME = folder
   for (const name of extraNames) {
     const { versionOf, patches = [], module: folder = name }: Extra = extras[name]

@@ -4,22 +4,17 @@ import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { after } from 'node:test'
 
 export const local = '127.0.0.1'
-const closers: (() => void)[] = []
-after(() => {
-  for (const close of closers) close()
-})
 
 export function portOf(server: { address(): AddressInfo | string | null }): number {
   return (server.address() as AddressInfo).port
 }
 
-/** The server's port, once it listens; it is closed when the test file is done. */
+/** The server's port, once it listens; it holds no process back that is done. */
 export async function listen(server: Server, port = 0): Promise<number> {
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, local, resolve))
-  closers.push(() => server.close())
+  server.unref()
   return portOf(server)
 }
 
@@ -44,7 +39,7 @@ export function questionOf(query: Buffer): string {
 
 /** Listens for names over UDP and, on the same port, over TCP. */
 export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst?: boolean }): Promise<number> {
-  const udp = createSocket('udp4')
+  const udp = createSocket('udp4').unref()
   let lost = !options.loseFirst
   udp.on('message', (query, from) => {
     if (!lost) {
@@ -59,7 +54,6 @@ export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst
       udp.once('error', reject).bind(port, local, () => resolve(udp.address().port))
     })
   if (!options.tcp) {
-    closers.push(() => udp.close())
     // Below those that the system gives out: another test's TCP server could come to have the same number.
     for (let port = 12_000 + (process.pid % 8000); ; port += 1) {
       const bound = await bind(port).catch(() => undefined)
@@ -71,7 +65,6 @@ export async function dnsServer(reply: Reply, options: { tcp: boolean; loseFirst
     const port = await listen(createTcpServer(socket => answerOverTcp(socket, reply)))
     const bound = await bind(port).catch(() => undefined)
     if (bound === undefined) continue
-    closers.push(() => udp.close())
     return bound
   }
 }

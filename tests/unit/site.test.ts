@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { generated } from '../../scripts/docs.ts'
 import { redact } from '../../scripts/lib/redact.ts'
@@ -19,11 +19,7 @@ import { keepInEnv, loadSite, vars } from '../../scripts/lib/site/site.ts'
 import { HomeLab } from '../fixtures/lab.ts'
 import { random } from '../fixtures/random.ts'
 
-let lab: HomeLab
-before(() => {
-  lab = new HomeLab()
-})
-after(() => lab.end())
+const lab = new HomeLab()
 
 const load = (options?: LoadOptions) => lab.load(options)
 const write = (content: string, mode?: number, name?: string) => lab.write(content, mode, name)

@@ -1,10 +1,8 @@
 // A house on loopback for the tests of test-ingress: two servers for names, and a stand-in for Traefik with real TLS.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
 import { createSecureContext } from 'node:tls'
 import { Snapshot } from '../../../scripts/lib/health/snapshot.ts'
 import { findings, type World } from '../../../scripts/lib/ingress/findings.ts'
@@ -12,6 +10,7 @@ import { published } from '../../../scripts/lib/ingress/hosts.ts'
 import { lookAtHosts, type Target } from '../../../scripts/lib/ingress/look.ts'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
 import { outside } from '../../../scripts/lib/outside/outside.ts'
+import { temporaryFolder } from '../../temporary.ts'
 import { type Certificates, dnsServer, listen, local, makeCertificates, questionOf, type Reply } from '../servers.ts'
 
 export const domain = 'lab.home.arpa'
@@ -22,8 +21,7 @@ export const site: World['site'] = {
   ...{ dnsUpstreams: ['9.9.9.9', '1.1.1.1'], issuer: { name: 'internal-ca' } },
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-house-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder('house')
 
 let made: Certificates | undefined
 export function certificates(): Certificates {

@@ -1,21 +1,21 @@
 // The repository is asked as Argo CD would ask it: a real git against a server on loopback.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { branchTip } from '../../../scripts/lib/applications/print-sync.ts'
 import { examine } from '../../../scripts/lib/preflight/check.ts'
 import { repository } from '../../../scripts/lib/preflight/repository.ts'
 import { Secret } from '../../../scripts/lib/secrets.ts'
 import { askRepository } from '../../../scripts/lib/site/remote.ts'
 import type { Site } from '../../../scripts/lib/site/site.ts'
+import { temporaryFolder } from '../../temporary.ts'
+import { listen } from '../servers.ts'
 import { facts } from './support.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-repository-'))
+const folder = temporaryFolder('repository')
 const git = (...args: string[]) =>
   execFileSync('git', ['-C', folder, '-c', 'user.name=o', '-c', 'user.email=o@home.arpa', ...args])
 
@@ -36,18 +36,12 @@ const server = createServer((request, response) => {
   }
 })
 
-before(async () => {
-  git('init', '-q', '-b', 'main')
-  git('commit', '-q', '--allow-empty', '-m', 'first')
-  git('update-server-info')
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-})
-after(() => {
-  server.closeAllConnections()
-  server.close()
-})
+git('init', '-q', '-b', 'main')
+git('commit', '-q', '--allow-empty', '-m', 'first')
+git('update-server-info')
+const port = await listen(server)
 
-const at = (area: string) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/${area}/homelab.git`
+const at = (area: string) => `http://127.0.0.1:${port}/${area}/homelab.git`
 const site = (area: string, more: Partial<Site['git']> = {}) =>
   ({ git: { repository: at(area), revision: 'main', path: 'gitops', ...more }, file: '.env' }) as unknown as Site
 

@@ -1,9 +1,6 @@
 // make proxmox against a node of the test's own: what it writes, what it leaves, and what it refuses.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { HomelabError } from '../../../scripts/lib/errors.ts'
 import { shakeHands } from '../../../scripts/lib/proxmox/api.ts'
 import { publishedAs } from '../../../scripts/lib/proxmox/command.ts'
@@ -12,6 +9,7 @@ import { markOf, type Registration, register } from '../../../scripts/lib/proxmo
 import { Secret } from '../../../scripts/lib/secrets.ts'
 import type { Proxmox } from '../../../scripts/lib/site/site.ts'
 import { flaws } from '../../fixtures/proxmox-api.ts'
+import { temporaryFolder } from '../../temporary.ts'
 import { closedPort, makeCertificates, secure } from '../servers.ts'
 import { type Node, node, tokenId, tokenSecret } from './node.ts'
 
@@ -19,8 +17,7 @@ const target = { host: 'influxdb.lab.home.arpa', port: 443, organization: 'homel
 const token = new Secret('token-that-may-write-to-one-bucket-only==')
 
 describe('make proxmox', secure, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-proxmox-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = temporaryFolder('proxmox')
   let certificates: ReturnType<typeof makeCertificates>
   before(() => {
     certificates = makeCertificates(folder)

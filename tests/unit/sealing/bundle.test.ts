@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
 import { type Bundle, keysIn, readBundle, writeBundle } from '../../../scripts/lib/sealing/bundle.ts'
 import { makeKeyPair } from '../../../scripts/lib/sealing/certificate.ts'
+import { temporaryFolder } from '../../temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-bundle-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder('bundle')
 const path = join(folder, 'homelab-prod-keys.age')
 const nobody = () => assert.fail('nobody is asked')
 
