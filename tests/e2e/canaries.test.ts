@@ -3,17 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type K8sObject, mapAt } from '../../scripts/lib/k8s.ts'
@@ -23,6 +13,7 @@ import { processes } from '../../scripts/lib/sandbox/processes.ts'
 import { readRecord, writeRecord } from '../../scripts/lib/sandbox/record.ts'
 import { everyObject, releaseRecord } from '../faults/state.ts'
 import { report } from '../figures.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { Lab, sandboxFor } from './support.ts'
 
 // Odd characters make the forms differ: `/` and `+` in an address, `"` and `\` in JSON.
@@ -35,7 +26,7 @@ const planted = {
 /** Rancher's chart copies its first password into its record; it is of no use after the first login. */
 const allowed = 'cattle-system/bootstrap-secret bootstrapPassword in the release record cattle-system/rancher'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-canaries-'))
+const folder = temporaryFolder('canaries')
 const place = (name: string) => join(folder, name)
 const calls = place('calls.log')
 

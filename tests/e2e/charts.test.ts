@@ -1,26 +1,17 @@
 // Where charts come from, with the real helm and a real repository on loopback: pulled once, recorded, held to the record.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type ChartFiles, findChart } from '../../scripts/lib/charts.ts'
 import { exit, type HomelabError } from '../../scripts/lib/errors.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { temporaryFolder } from '../temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-charts-'))
+const folder = temporaryFolder('charts')
 const served = join(folder, 'served')
 const files: ChartFiles = {
   pins: join(folder, 'charts.yaml'),
@@ -52,7 +43,6 @@ before(async () => {
 after(() => {
   server.closeAllConnections()
   server.close()
-  rmSync(folder, { recursive: true })
 })
 
 /** Packages a small chart and an index of it, as a publisher does. */

@@ -1,11 +1,12 @@
 // What an owner meets before anything is built: help, mistakes, missing tools, no network. No cluster is needed.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { closedPort, kubeconfigOf } from './closed.ts'
 import { checkout, ownersCheckout, script, withTools } from './support.ts'
 
@@ -33,7 +34,7 @@ test('every step explains itself, from any folder', async () => {
 })
 
 test('a step runs through a symbolic link', async () => {
-  const link = join(mkdtempSync(join(tmpdir(), 'homelab-')), 'metallb')
+  const link = join(temporaryFolder('link'), 'metallb')
   symlinkSync(join(root, 'bootstrap/02-metallb.ts'), link)
   assert.equal((await script(link, ['--help'])).code, 0)
 })
@@ -156,7 +157,7 @@ test('without a network a real run names the chart and the host, and ends', asyn
 
 /** A PATH with node, the shell's own programs, one tool of ours, and nothing else. */
 async function pathWith(tool: 'helm' | 'kubectl'): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-path-'))
+  const folder = temporaryFolder('path')
   for (const name of ['sh', 'bash', 'env', 'dirname', 'readlink', 'ps', 'head'])
     symlinkSync(`/usr/bin/${name}`, join(folder, name))
   symlinkSync(process.execPath, join(folder, 'node'))

@@ -3,8 +3,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,6 +20,7 @@ import { readRecord } from '../../scripts/lib/sandbox/record.ts'
 import { appCharts } from '../manifests/application-charts.ts'
 import { lokiConfig } from '../manifests/loki-config.ts'
 import { lists, used } from '../manifests/metrics-named.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { Lab, sandboxFor, script } from './support.ts'
 
 const write = process.env.METRICS_LIST === '1'
@@ -201,7 +201,7 @@ function unreadable(folder: string): K8sObject {
 }
 
 describe('metrics', { skip: await notBuilt('exporters') }, async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'homelab-metrics-'))
+  const dir = temporaryFolder('metrics')
   const children: ChildProcess[] = []
   const running: (Program & { url: string })[] = []
   let lab: Lab
@@ -229,7 +229,6 @@ describe('metrics', { skip: await notBuilt('exporters') }, async () => {
   after(async () => {
     for (const child of children) child.kill()
     await lab?.end()
-    rmSync(dir, { recursive: true, force: true })
   })
 
   for (const [name, group] of Object.entries(wanted))

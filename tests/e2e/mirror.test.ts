@@ -15,7 +15,6 @@ import {
 } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse, stringify } from 'yaml'
@@ -24,9 +23,10 @@ import { type ChartFiles, findChart, type Pin, pins } from '../../scripts/lib/ch
 import { exit, type HomelabError } from '../../scripts/lib/errors.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { checkout, Lab, sandboxFor, script, withTools } from './support.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'homelab-mirror-'))
+const folder = temporaryFolder('mirror')
 const served = join(folder, 'served')
 const dir = join(folder, 'mirror')
 const copy = checkout()
@@ -65,8 +65,6 @@ before(async () => {
 after(() => {
   server.closeAllConnections()
   server.close()
-  rmSync(folder, { recursive: true })
-  rmSync(copy, { recursive: true })
 })
 
 /** A cache without charts, so that none of ours gets among the owner's; the sandbox's programs are as they were. */

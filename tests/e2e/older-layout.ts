@@ -1,7 +1,6 @@
 // The older layout, for tests: Argo CD owns the platform too, from a Git repository on this machine.
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments, stringify } from 'yaml'
 import type { Cluster } from '../../scripts/lib/cluster.ts'
@@ -12,12 +11,13 @@ import type { Sandbox } from '../../scripts/lib/sandbox/cluster.ts'
 import { GitFolder } from '../../scripts/lib/sandbox/gitops/git-folder.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
 import { vars } from '../../scripts/lib/site/site.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 /** Argo CD's namespace, and that of every Application. */
 const argocd = 'argocd'
 
 export class OlderLayout {
-  readonly #git = new GitFolder(mkdtempSync(join(tmpdir(), 'homelab-older-')))
+  readonly #git = new GitFolder(temporaryFolder('older'))
   readonly #sandbox: Sandbox
   readonly #cluster: Cluster
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,9 +21,10 @@ import { parseNodes } from '../../scripts/lib/sandbox/nodes.ts'
 import { sandboxProcesses } from '../../scripts/lib/sandbox/processes.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { readOff } from '../../scripts/lib/sandbox/record.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const run = promisify(execFile)
-const folder = mkdtempSync(join(tmpdir(), 'homelab-sandbox-'))
+const folder = temporaryFolder('sandbox')
 process.env.HOMELAB_SANDBOX_DIR = folder
 const report = () => {}
 let sandbox: Sandbox
@@ -44,7 +45,6 @@ before(async () => {
 
 after(async () => {
   for (const name of ['one', 'two']) await sandboxDown(name)
-  rmSync(folder, { recursive: true, force: true })
 })
 
 const env = () => ({ ...process.env, ...sandbox.env, KUBECONFIG: sandbox.kubeconfig })

@@ -2,8 +2,7 @@
 // decrypted, taken over, rotated; then the cluster is thrown away and the bundle opens in a new one what Git has.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { generateIdentity, identityToRecipient } from 'age-encryption'
@@ -13,6 +12,7 @@ import { root } from '../../scripts/lib/root.ts'
 import { notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { fillChartServer } from '../../scripts/lib/sandbox/gitops/charts.ts'
 import { readKeys } from '../../scripts/lib/sealing/keys.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { checkout, type Ended, Lab, sandboxFor, script } from './support.ts'
 
 const skip = await notBuilt('secrets')
@@ -71,7 +71,7 @@ const step07 = () => run('bootstrap/07-argocd.ts', ['--json'], { env: { HOMELAB_
 
 /** The real chart from its program's module, with our values. */
 async function startController(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-chart-'))
+  const folder = temporaryFolder('chart')
   const { programs, env } = lab.sandbox
   const wanted = { name: 'sealed-secrets', version: '2.18.5', repository }
   const options = { folder, helm: programs.helm, source: 'stand-in', report: () => {} } as const
@@ -84,7 +84,6 @@ async function startController(): Promise<void> {
   const at = ['--kubeconfig', lab.sandbox.kubeconfig, '--kube-context', lab.sandbox.context, '-n', 'sealed-secrets']
   const args = ['upgrade', '--install', 'sealed-secrets', join(folder, archive), '-f', values, ...at]
   execFileSync(programs.helm, args, { env: { ...process.env, ...env }, stdio: 'pipe' })
-  rmSync(folder, { recursive: true, force: true })
   for (const end = Date.now() + 60_000; ; await new Promise(done => setTimeout(done, 300))) {
     const found = await lab.cluster.find('deployment/sealed-secrets/sealed-secrets-controller')
     if ((found?.status as { availableReplicas?: number } | undefined)?.availableReplicas === 1) return

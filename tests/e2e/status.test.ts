@@ -2,8 +2,7 @@
 // ones: the scheduler, the quota, Pod Security and MetalLB say no, and status must repeat it in plain words.
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { HomelabError } from '../../scripts/lib/errors.ts'
@@ -13,6 +12,7 @@ import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
 import type { Row } from '../../scripts/lib/status/component.ts'
 import { readSummary } from '../../scripts/lib/status/read.ts'
 import { handOut } from '../../scripts/lib/status/trust-ca.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { Lab, sandboxFor, script } from './support.ts'
 
 const name = 'e2e-status'
@@ -329,25 +329,21 @@ describe('with a part of the platform', () => {
   })
 
   test('the authority is handed out without its key, and is the one that signs', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'homelab-ca-'))
-    try {
-      const file = join(folder, 'ca.crt')
-      const [printed, written] = [await human('scripts/trust-ca.ts'), await human('scripts/trust-ca.ts', '--out', file)]
-      assert.deepEqual([printed.code, written.code, written.stdout], [0, 0, ''])
-      assert.equal(readFileSync(file, 'utf8'), printed.stdout)
-      assert.doesNotMatch(printed.stdout + printed.stderr, /PRIVATE/)
-      const authority = new X509Certificate(printed.stdout)
-      const wildcard = mapAt(await lab.cluster.find('secret/traefik/wildcard'), 'data')
-      const leaf = new X509Certificate(Buffer.from(wildcard['tls.crt'] ?? '', 'base64'))
-      assert.equal(leaf.verify(authority.publicKey), true)
-      assert.equal(printed.stderr.includes(authority.fingerprint256), true)
-      for (const system of ['Debian', 'Fedora', 'macOS', 'Windows', 'Firefox', 'iOS', 'Android'])
-        assert.match(printed.stderr, new RegExp(system))
-      const refused = await human('scripts/trust-ca.ts', '--out', join(folder, 'no/such/folder'))
-      assert.equal(refused.code, 2)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    const folder = temporaryFolder('ca')
+    const file = join(folder, 'ca.crt')
+    const [printed, written] = [await human('scripts/trust-ca.ts'), await human('scripts/trust-ca.ts', '--out', file)]
+    assert.deepEqual([printed.code, written.code, written.stdout], [0, 0, ''])
+    assert.equal(readFileSync(file, 'utf8'), printed.stdout)
+    assert.doesNotMatch(printed.stdout + printed.stderr, /PRIVATE/)
+    const authority = new X509Certificate(printed.stdout)
+    const wildcard = mapAt(await lab.cluster.find('secret/traefik/wildcard'), 'data')
+    const leaf = new X509Certificate(Buffer.from(wildcard['tls.crt'] ?? '', 'base64'))
+    assert.equal(leaf.verify(authority.publicKey), true)
+    assert.equal(printed.stderr.includes(authority.fingerprint256), true)
+    for (const system of ['Debian', 'Fedora', 'macOS', 'Windows', 'Firefox', 'iOS', 'Android'])
+      assert.match(printed.stderr, new RegExp(system))
+    const refused = await human('scripts/trust-ca.ts', '--out', join(folder, 'no/such/folder'))
+    assert.equal(refused.code, 2)
   })
 
   test("with Let's Encrypt there is no authority to hand out", async () => {
@@ -366,28 +362,24 @@ describe('with a part of the platform', () => {
 })
 
 test('a cluster that does not answer is named within seconds', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-dead-'))
-  try {
-    const { site } = await sandboxSite(name)
-    // The same kubeconfig, but at a port where nothing listens.
-    const kubeconfig = join(folder, 'kubeconfig')
-    writeFileSync(
-      kubeconfig,
-      readFileSync(site.kubeconfig, 'utf8').replace(/(server: https:\/\/127\.0\.0\.1):\d+/, '$1:9'),
-      { mode: 0o600 },
-    )
-    const started = Date.now()
-    await assert.rejects(readSummary({ ...site, kubeconfig }), (error: HomelabError) => {
-      assert.equal(error.name, 'HomelabError')
-      assert.deepEqual([error.code, error.what], [2, 'the cluster cannot be read'])
-      assert.match(error.why ?? '', /refused/)
-      assert.match(error.fix ?? '', /check that the cluster is up/)
-      return true
-    })
-    assert.ok(Date.now() - started < 5000, `it took ${Date.now() - started} ms`)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const folder = temporaryFolder('dead')
+  const { site } = await sandboxSite(name)
+  // The same kubeconfig, but at a port where nothing listens.
+  const kubeconfig = join(folder, 'kubeconfig')
+  writeFileSync(
+    kubeconfig,
+    readFileSync(site.kubeconfig, 'utf8').replace(/(server: https:\/\/127\.0\.0\.1):\d+/, '$1:9'),
+    { mode: 0o600 },
+  )
+  const started = Date.now()
+  await assert.rejects(readSummary({ ...site, kubeconfig }), (error: HomelabError) => {
+    assert.equal(error.name, 'HomelabError')
+    assert.deepEqual([error.code, error.what], [2, 'the cluster cannot be read'])
+    assert.match(error.why ?? '', /refused/)
+    assert.match(error.fix ?? '', /check that the cluster is up/)
+    return true
+  })
+  assert.ok(Date.now() - started < 5000, `it took ${Date.now() - started} ms`)
 })
 
 test('--help and wrong options need no cluster and no configuration', async () => {

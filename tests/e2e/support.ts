@@ -1,8 +1,8 @@
 // What the end-to-end tests share: a sandbox, and the real scripts as processes.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { Cluster } from '../../scripts/lib/cluster.ts'
 import { siteWrite } from '../../scripts/lib/configure/site-file.ts'
@@ -13,6 +13,7 @@ import { parseNodes } from '../../scripts/lib/sandbox/nodes.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { examine } from '../../scripts/lib/site/examine.ts'
 import type { Verdict } from '../../scripts/lib/verdict.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 export interface Ended {
   code: number
@@ -94,7 +95,7 @@ export function within(limit: number, took: number, what: string): void {
 
 /** A copy of the checkout, for tests that write into one. */
 export function checkout(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-checkout-'))
+  const folder = temporaryFolder('checkout')
   for (const part of ['bootstrap', 'scripts', 'infrastructure', 'gitops', 'package.json', 'tsconfig.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))

@@ -1,8 +1,7 @@
 // What an owner hears of the published hosts, on a platform that the real scripts built: names are asked of real AdGuard
 // Homes, and causes come from the real API; what needs Traefik itself is said to be not measurable here.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { HomelabError } from '../../scripts/lib/errors.ts'
@@ -10,6 +9,7 @@ import type { Finding } from '../../scripts/lib/ingress/findings.ts'
 import type { HostLook, ResolverLook } from '../../scripts/lib/ingress/look.ts'
 import { testIngress } from '../../scripts/lib/ingress/read.ts'
 import { sandboxSite } from '../../scripts/lib/sandbox/site.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { Lab, sandboxFor, script } from './support.ts'
 
 const name = 'e2e-ingress'
@@ -225,22 +225,18 @@ test('a rule that names no host is left out, and that is said', async () => {
 })
 
 test('a cluster that does not answer is named within seconds', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-dead-'))
-  try {
-    const { site } = await sandboxSite(name)
-    const kubeconfig = join(folder, 'kubeconfig')
-    // The same kubeconfig, but at a port where nothing listens.
-    const dead = readFileSync(site.kubeconfig, 'utf8').replace(/(server: https:\/\/127\.0\.0\.1):\d+/, '$1:9')
-    writeFileSync(kubeconfig, dead, { mode: 0o600 })
-    await assert.rejects(
-      testIngress({ ...site, kubeconfig }, undefined, () => {}),
-      (error: HomelabError) => {
-        assert.equal(error.code, 2, error.what)
-        assert.match(error.why ?? '', /refused/)
-        return true
-      },
-    )
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const folder = temporaryFolder('dead')
+  const { site } = await sandboxSite(name)
+  const kubeconfig = join(folder, 'kubeconfig')
+  // The same kubeconfig, but at a port where nothing listens.
+  const dead = readFileSync(site.kubeconfig, 'utf8').replace(/(server: https:\/\/127\.0\.0\.1):\d+/, '$1:9')
+  writeFileSync(kubeconfig, dead, { mode: 0o600 })
+  await assert.rejects(
+    testIngress({ ...site, kubeconfig }, undefined, () => {}),
+    (error: HomelabError) => {
+      assert.equal(error.code, 2, error.what)
+      assert.match(error.why ?? '', /refused/)
+      return true
+    },
+  )
 })

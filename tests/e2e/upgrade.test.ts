@@ -1,24 +1,22 @@
 // An owner moves to newer versions: sees exactly what moves, is kept from what would do harm, and does it step by step.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parseAllDocuments, stringify } from 'yaml'
 import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { checkout, type Ended, Lab, sandboxFor, script, withTools } from './support.ts'
 
 const charts = 'infrastructure/sandbox/charts'
-const copies: string[] = []
 
 /** A checkout in which texts are replaced; each must be there. */
 function variant(edits: Record<string, [from: string | RegExp, to: string][]>): string {
   const folder = checkout()
-  copies.push(folder)
   for (const [file, pairs] of Object.entries(edits)) {
     let text = readFileSync(join(folder, file), 'utf8')
     for (const [from, to] of pairs) {
@@ -86,7 +84,6 @@ before(async () => {
 })
 after(async () => {
   await lab?.end()
-  for (const folder of copies) rmSync(folder, { recursive: true })
 })
 
 const middleware: K8sObject = {
@@ -381,7 +378,7 @@ test('a release that was left in the middle is shown and run again, although its
 
 test('make outdated: newer ones are named; without a network that is one line, and no failure', async () => {
   const { paths } = await ensurePrograms(() => {})
-  const served = mkdtempSync(join(tmpdir(), 'homelab-newer-'))
+  const served = temporaryFolder('newer')
   const server = createServer((request, response) => {
     try {
       response.end(request.url === '/' ? '' : readFileSync(join(served, request.url ?? '')))
@@ -401,7 +398,6 @@ test('make outdated: newer ones are named; without a network that is one line, a
   }
   execFileSync(paths.helm, ['repo', 'index', served, '--url', origin])
   const folder = checkout()
-  copies.push(folder)
   const pins = {
     metallb: { version: '0.16.2', repository: origin },
     traefik: { version: '41.3.0', repository: origin },
@@ -411,7 +407,6 @@ test('make outdated: newer ones are named; without a network that is one line, a
   const { code, stdout, stderr } = await script(upgradeFile(folder), ['--newer'], { env: await withTools() })
   server.closeAllConnections()
   server.close()
-  rmSync(served, { recursive: true })
   assert.equal(code, 0, stderr)
   assert.match(stdout, /↑ metallb 0\.16\.2 +0\.17\.0 \(v9\) is there: minor/)
   assert.match(stdout, /✓ traefik 41\.3\.0 +the newest/)

@@ -1,11 +1,11 @@
 // Keeps what whole runs came to in infrastructure/docs/faults.json, from which the tables are generated. The figures that
 // are not the matrix's own come from the tests that make them, run here.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { print } from '../../scripts/lib/output.ts'
 import { root } from '../../scripts/lib/root.ts'
+import { temporaryFolder } from '../temporary.ts'
 import type { Figures } from './figures.ts'
 
 export interface Recorded {
@@ -38,7 +38,7 @@ export async function record(news: { run: Figures } | { repeats: Recorded['repea
 
 /** Runs tests and reads what they report. @throws Error when one fails: then there is no figure */
 function testFigures(...files: string[]): Recorded['tests'] {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-figures-'))
+  const folder = temporaryFolder('figures')
   const file = join(folder, 'figures')
   try {
     print(`the figures of ${files.join(' and ')}`)

@@ -1,9 +1,9 @@
 // The fuzzer: a process that runs cases, and a watch over it.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '../temporary.ts'
 import type { Planted } from './planted.ts'
 import type { Done, Finding, Job } from './worker.ts'
 
@@ -25,7 +25,7 @@ export async function fuzz(options: {
   planted?: Planted
 }): Promise<Fuzzed> {
   const { seed, seconds, from = 0, planted } = options
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-fuzz-'))
+  const folder = temporaryFolder('fuzz')
   const progress = join(folder, 'case')
   const job: Job = { seed, from, until: Date.now() + seconds * 1000, progress, ...(planted ? { planted } : {}) }
   const worker = fileURLToPath(new URL('./worker.ts', import.meta.url))

@@ -1,13 +1,13 @@
 // AdGuard Home's own program accepts the seed, whatever the site says.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { type K8sObject, listAt, mapAt, textAt } from '../../scripts/lib/k8s.ts'
 import { hashPassword } from '../../scripts/lib/secrets.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { adguardSeed, platformManifests, run, sample } from './rendered.ts'
 
 const manifests = platformManifests()
@@ -30,14 +30,7 @@ async function seeded(folder: string, seed: string): Promise<string> {
 }
 
 function inFolder(name: string, body: (folder: string) => Promise<void>): void {
-  test(name, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'homelab-adguard-'))
-    try {
-      await body(folder)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
+  test(name, () => body(temporaryFolder('adguard')))
 }
 
 test('the ConfigMap carries the seed as text, and the seed knows the site', () => {

@@ -2,13 +2,13 @@
 // (make programs) or on PATH. Where they are not, each is one visible line.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
 import { at } from '../../scripts/lib/k8s.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { lokiConfig } from './loki-config.ts'
 
 const built = await builtExtra('loki')
@@ -28,15 +28,11 @@ test("retention is the compactor's work, and is switched on with all that it nee
 
 /** What Loki says of a configuration; empty when it takes it. */
 function verdict(config: object): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-loki-'))
-  try {
-    const file = join(folder, 'config.yaml')
-    writeFileSync(file, stringify(config))
-    const { status, stderr } = spawnSync(loki, ['-verify-config', `-config.file=${file}`], { encoding: 'utf8' })
-    return status === 0 ? '' : stderr
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const folder = temporaryFolder('loki')
+  const file = join(folder, 'config.yaml')
+  writeFileSync(file, stringify(config))
+  const { status, stderr } = spawnSync(loki, ['-verify-config', `-config.file=${file}`], { encoding: 'utf8' })
+  return status === 0 ? '' : stderr
 }
 
 test('Loki accepts its configuration, and not one with a key that it does not know', { skip }, () => {

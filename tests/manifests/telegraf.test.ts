@@ -1,13 +1,13 @@
 // Telegraf's configuration, written as its chart writes it and read by Telegraf itself, where that is built (make programs).
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { textAt } from '../../scripts/lib/k8s.ts'
 import { builtExtra, notBuilt } from '../../scripts/lib/sandbox/extra-build.ts'
 import { extras } from '../../scripts/lib/sandbox/extras.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { appCharts, chartFolder } from './application-charts.ts'
 import { render } from './rendered.ts'
 
@@ -24,19 +24,15 @@ function configuration(): string {
 
 /** What Telegraf says of a configuration; it makes the plugins and starts none. Empty when it takes it. */
 function verdict(text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-telegraf-'))
-  try {
-    const file = join(folder, 'telegraf.conf')
-    writeFileSync(file, text)
-    const { status, stderr } = spawnSync(
-      join(built?.dir ?? '', 'telegraf'),
-      ['config', 'check', '--strict-env-handling', '--config', file],
-      { encoding: 'utf8', env: { INFLUX_TOKEN: 'of-a-test' } },
-    )
-    return status === 0 ? '' : stderr
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const folder = temporaryFolder('telegraf')
+  const file = join(folder, 'telegraf.conf')
+  writeFileSync(file, text)
+  const { status, stderr } = spawnSync(
+    join(built?.dir ?? '', 'telegraf'),
+    ['config', 'check', '--strict-env-handling', '--config', file],
+    { encoding: 'utf8', env: { INFLUX_TOKEN: 'of-a-test' } },
+  )
+  return status === 0 ? '' : stderr
 }
 
 test('each plugin of the configuration is one that our Telegraf is built with', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HomelabError } from '../../scripts/lib/errors.ts'
 import { fill, readManifest, readYaml } from '../../scripts/lib/fill.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const vars = {
   domain: 'lab.home.arpa',
@@ -66,7 +66,7 @@ test('empty documents are skipped', () => {
 })
 
 function write(text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'homelab-')), 'x.yaml')
+  const file = join(temporaryFolder('fill'), 'x.yaml')
   writeFileSync(file, text)
   return file
 }

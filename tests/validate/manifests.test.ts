@@ -2,8 +2,7 @@
 // server publishes, so that both mean the versions that are pinned. `make validate-manifests`.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { findPinned, type Pin, pins } from '../../scripts/lib/charts.ts'
@@ -22,6 +21,7 @@ import {
   schemas,
   withEverything,
 } from '../manifests/rendered.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { schemasFrom } from './openapi.ts'
 import { toolsOf } from './tools.ts'
 
@@ -66,7 +66,7 @@ let lab: Lab
 let objects: K8sObject[]
 /** Gatekeeper makes their kinds from its templates; gator reads them (tests/manifests/policies.test.ts). */
 const isConstraint = ({ apiVersion }: K8sObject) => apiVersion.startsWith('constraints.gatekeeper.sh/')
-const work = mkdtempSync(join(tmpdir(), 'homelab-validate-'))
+const work = temporaryFolder('validate')
 
 before(async () => {
   if (skip) return
@@ -85,7 +85,6 @@ before(async () => {
   for (const namespace of spaces) await lab.cluster.kubectl(['create', 'namespace', namespace])
 })
 after(async () => {
-  rmSync(work, { recursive: true, force: true })
   await lab?.end()
 })
 

@@ -1,24 +1,23 @@
 // Misconfigurations and secrets in our files, and secrets in their history. `make scan`; infrastructure/docs/PULL-REQUESTS.md.
 // Known vulnerabilities of images are a report of their own (make scan-images): upstream mends those, not a pull request.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { parse } from 'yaml'
 import { listAt, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { applicationManifests, platformManifests } from '../manifests/rendered.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { looked, toolsOf } from './tools.ts'
 
 const [checks, scanner] = await Promise.all([toolsOf('checks'), toolsOf('trivy')])
-const work = mkdtempSync(join(tmpdir(), 'homelab-scan-'))
+const work = temporaryFolder('scan')
 before(() => {
   // As the cluster gets them: filled in, and each by itself.
   for (const [i, object] of [...platformManifests(), ...applicationManifests()].entries())
     writeFileSync(join(work, `${i}-${object.kind}-${object.metadata.name}.json`), JSON.stringify(object, null, 2))
 })
-after(() => rmSync(work, { recursive: true, force: true }))
 
 const leaks = (...args: string[]) =>
   looked(join(checks.dir, 'gitleaks'), [...args, '--no-banner', '--redact', '--config', join(root, '.gitleaks.toml')])
@@ -29,10 +28,9 @@ test('gitleaks finds no secret in the history', { skip: checks.skip }, async () 
 })
 
 test('gitleaks would: a token in a file is found', { skip: checks.skip }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-leak-'))
+  const folder = temporaryFolder('leak')
   writeFileSync(join(folder, 'notes.txt'), `token = "ghp_${'a1B2c3D4e5F6'.repeat(3)}"\n`)
   const { code, said } = await leaks('dir', folder)
-  rmSync(folder, { recursive: true })
   assert.notEqual(code, 0, said)
 })
 
@@ -59,7 +57,7 @@ test('Trivy finds no misconfiguration of weight in what goes into the cluster', 
 })
 
 test('Trivy would: a privileged container is found', { skip: scanner.skip }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-privileged-'))
+  const folder = temporaryFolder('privileged')
   const container = { name: 'a', image: 'docker.io/library/busybox:1', securityContext: { privileged: true } }
   const pod = {
     apiVersion: 'v1',
@@ -69,7 +67,6 @@ test('Trivy would: a privileged container is found', { skip: scanner.skip }, asy
   }
   writeFileSync(join(folder, 'pod.json'), JSON.stringify(pod, null, 2))
   const found = await misconfigured(folder)
-  rmSync(folder, { recursive: true })
   assert.ok(
     found.some(one => one.startsWith('pod.json: ')),
     found.join('\n'),

@@ -1,11 +1,11 @@
 // The workflows: what actionlint and zizmor say, and our own rules. `make lint-workflows`.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { root } from '../../scripts/lib/root.ts'
+import { temporaryFolder } from '../temporary.ts'
 import { looked, toolsOf, tracked, zizmor } from './tools.ts'
 
 const files = tracked('.github/workflows/*.yaml', '.github/actions/*.yaml')
@@ -37,12 +37,11 @@ test('zizmor finds nothing', { skip: audit.skip }, async () => {
 })
 
 test('zizmor would: a title of a pull request in a script is refused', { skip: audit.skip }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-workflow-'))
+  const folder = temporaryFolder('workflow')
   const file = join(folder, 'bad.yaml')
   const run = 'run: echo "${{ github.event.pull_request.title }}"'
   writeFileSync(file, `on: pull_request_target\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - ${run}\n`)
   const { code, said } = await audited(file)
-  rmSync(folder, { recursive: true })
   assert.notEqual(code, 0)
   assert.match(said, /template-injection/)
 })

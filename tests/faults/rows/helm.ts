@@ -1,13 +1,13 @@
 // H: releases that a killed helm left, that somebody else holds, owns or has changed.
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { K8sObject } from '../../../scripts/lib/k8s.ts'
 import { root } from '../../../scripts/lib/root.ts'
 import { run } from '../../../scripts/lib/shell.ts'
+import { temporaryFolder } from '../../temporary.ts'
 import { Fails, type Row } from '../row.ts'
 import { releaseRecord } from '../state.ts'
 import { bootstrap, shown, type Trial } from '../trial.ts'
@@ -67,7 +67,7 @@ const pending = (status: string): Row => ({
 
 /** A chart whose hook never ends: its helm stays at work. */
 function endlessChart(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-endless-'))
+  const folder = temporaryFolder('endless')
   mkdirSync(join(folder, 'templates'))
   writeFileSync(join(folder, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'traefik', version: '1.0.0' }))
   const pod = {

@@ -1,15 +1,16 @@
 // C, X, K7: the wrong cluster, credentials that do not fit, charts that cannot be had, a disk that is full.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { pins } from '../../../scripts/lib/charts.ts'
 import { root } from '../../../scripts/lib/root.ts'
 import { programsRoot } from '../../../scripts/lib/sandbox/paths.ts'
 import { type Ended, ownersCheckout, script, withTools } from '../../e2e/support.ts'
+import { temporaryFolder } from '../../temporary.ts'
 import { Fails, type Row } from '../row.ts'
 import type { Trial } from '../trial.ts'
 
@@ -75,7 +76,7 @@ const withUser = (user: object) => (owner: Owner) => {
 
 /** A client certificate of nobody's, for so many days from now. */
 function certificate(days: number): { 'client-certificate': string; 'client-key': string } {
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-certificate-'))
+  const folder = temporaryFolder('certificate')
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
   openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=ada', '-keyout', 'key', '-out', 'request')
   openssl('x509', '-req', '-in', 'request', '-signkey', 'key', '-days', String(days), '-out', 'certificate')
@@ -145,7 +146,7 @@ let packed: { index: Buffer; archive: Buffer } | undefined
 /** The stand-in of Traefik as its publisher would serve it. */
 function packedTraefik(trial: Trial): { index: Buffer; archive: Buffer } {
   if (packed) return packed
-  const folder = mkdtempSync(join(tmpdir(), 'homelab-served-'))
+  const folder = temporaryFolder('served')
   const { helm } = trial.sandbox.programs
   execFileSync(helm, [
     'package',

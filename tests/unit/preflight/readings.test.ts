@@ -1,25 +1,18 @@
 // What the facts are read from: versions, chart archives, kubeconfigs, routes.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { accessProblems, readAccess } from '../../../scripts/lib/preflight/access.ts'
 import { kubeVersionOf, meets, minorOf } from '../../../scripts/lib/preflight/kube-version.ts'
 import { parseRoutes } from '../../../scripts/lib/preflight/machine.ts'
+import { temporaryFolder } from '../../temporary.ts'
 
 const openssl = spawnSync('openssl', ['version']).status === 0
 
 function inFolder(name: string, body: (folder: string) => Promise<void> | void, skip: string | false = false): void {
-  test(name, { skip }, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'homelab-preflight-'))
-    try {
-      await body(folder)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
-  })
+  test(name, { skip }, () => body(temporaryFolder('preflight')))
 }
 
 test('a constraint is judged as Helm judges it', () => {
