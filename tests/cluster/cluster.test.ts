@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Cluster } from '../../scripts/lib/cluster.ts'
 import { readManifest } from '../../scripts/lib/fill.ts'
@@ -172,9 +173,9 @@ function story(target: Target, owner: Owner): void {
   })
 
   /** What a pod says that runs a command to its end. */
-  const pod = async (file: string, namespace: string, vars: { name: string; command: string; image?: string }) => {
-    const { name } = vars
-    await cluster.apply(readManifest(join(manifests, file), { namespace, ...vars }), { manager: 'kubectl' })
+  const pod = async (name: string, command: string) => {
+    const [namespace, file] = ['suite', join(manifests, 'pods.yaml')]
+    await cluster.apply(readManifest(file, { namespace, name, command }), { manager: 'kubectl' })
     await eventually(`pod ${name} ends`, 60, async () => {
       const phase = textAt((await cluster.find(`pod/${namespace}/${name}`))?.status, 'phase')
       return phase === 'Succeeded' ? undefined : phase
@@ -186,8 +187,8 @@ function story(target: Target, owner: Owner): void {
 
   show('volume', async () => {
     const token = `written ${Date.now()}`
-    await pod('pods.yaml', 'suite', { name: 'writer', command: `echo ${token} > /data/token` })
-    assert.equal(await pod('pods.yaml', 'suite', { name: 'reader', command: 'cat /data/token' }), token)
+    await pod('writer', `echo ${token} > /data/token`)
+    assert.equal(await pod('reader', 'cat /data/token'), token)
   })
 
   show('closed', async () => {
@@ -210,18 +211,24 @@ function story(target: Target, owner: Owner): void {
       `${address('welcome', 'welcome')}:8080`,
     ]
     const { image, connect, lookup } = target.probe
-    const inPod = (namespace: string, command: string) =>
-      pod('probe.yaml', namespace, { name: 'stranger', image, command })
+    const guests = ['suite', 'welcome']
+    for (const namespace of guests)
+      await cluster.apply(readManifest(join(manifests, 'probe.yaml'), { namespace, image }), { manager: 'kubectl' })
+    for (const namespace of guests)
+      await owner.kubectl(['wait', '-n', namespace, 'pod/stranger', '--for=condition=Ready', '--timeout=60s'])
+    await sleep(3000) // a pod's rules come a little after it
+    const inPod = async (namespace: string, command: string) =>
+      (await owner.kubectl(['exec', '-n', namespace, 'stranger', '--', 'sh', '-c', command])).trim()
     /** Which of them a pod of a namespace cannot connect to; what they answer, or where that leads to, does not count. */
     const shut = async (namespace = 'suite') => {
-      // Not in its first moments: a pod's rules come a little after it.
-      const each = `sleep 3; for t in ${[door, ...inner].join(' ')}; do echo "$t $(${connect} 2>&1 | tail -n 1)"; done`
-      const said = (await inPod(namespace, each)).split('\n')
-      assert.equal(said.length, inner.length + 1, said.join('\n'))
-      return said.flatMap(text => {
-        const [to = ''] = text.split(' ')
-        return text.includes(`dial tcp ${to}: `) || /can't connect|timed out/.test(text) ? [to] : []
-      })
+      // All at once: what is dropped takes its time.
+      const all = [door, ...inner]
+      const tries = `for t in ${all.join(' ')}; do { s=$(${connect} 2>&1 | tail -n 1); echo "$t $s"; } & done`
+      const said = (await inPod(namespace, `${tries}; wait`)).split('\n')
+      assert.equal(said.length, all.length, said.join('\n'))
+      const refused = (to: string) => (text: string) =>
+        text.startsWith(`${to} `) && (text.includes(`dial tcp ${to}: `) || /can't connect|timed out/.test(text))
+      return all.filter(to => said.some(refused(to)))
     }
     const policies = (...args: string[]) => run('scripts/network-policies.ts', [...args, '--confirm', target.context])
     assert.deepEqual(await shut(), inner)
@@ -249,6 +256,7 @@ function story(target: Target, owner: Owner): void {
     for (const folder of ['network-policies/base', 'resource-quotas/base'])
       await owner.kubectl(['apply', '-f', join(root, 'infrastructure/security', folder)])
     assert.deepEqual(await shut(), inner)
+    for (const namespace of guests) await owner.kubectl(['delete', 'pod', '-n', namespace, 'stranger'])
     await serves()
   })
 
