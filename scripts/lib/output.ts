@@ -67,12 +67,20 @@ export function createReporter(options: { json: boolean; plan: boolean; live?: b
   return live ? new LiveReporter() : new LineReporter()
 }
 
+/** Whether a step says something else than before: who waits looks several times a second. */
+function changes(): (id: string, text: string) => boolean {
+  const last = new Map<string, string>()
+  return (id, text) => last.get(id) !== text && last.set(id, text) !== undefined
+}
+
 class JsonReporter implements Reporter {
+  readonly #isNew = changes()
+
   begin(steps: readonly { id: string; title: string }[]): void {
     this.#event({ event: 'begin', steps: steps.map(step => step.id) })
   }
   doing(step: string, text: string): void {
-    this.#event({ event: 'doing', step, text })
+    if (this.#isNew(step, text)) this.#event({ event: 'doing', step, text })
   }
   did(step: string, text: string): void {
     this.#event({ event: 'did', step, text })
@@ -91,13 +99,11 @@ class JsonReporter implements Reporter {
 }
 
 class LineReporter implements Reporter {
-  #doing = new Map<string, string>()
+  readonly #isNew = changes()
 
   begin(): void {}
   doing(id: string, text: string): void {
-    if (this.#doing.get(id) === text) return
-    this.#doing.set(id, text)
-    this.#line(id, `… ${text}`)
+    if (this.#isNew(id, text)) this.#line(id, `… ${text}`)
   }
   did(id: string, text: string): void {
     this.#line(id, text)

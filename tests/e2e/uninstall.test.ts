@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { K8sObject } from '../../scripts/lib/k8s.ts'
+import { sandboxSwitch } from '../../scripts/lib/sandbox/cluster.ts'
 import { Lab, sandboxFor } from './support.ts'
 
 let lab: Lab
@@ -101,6 +102,19 @@ const webhook: K8sObject = {
   ],
 }
 let passwordBefore: unknown
+
+test('what does not end is named, also while the cluster itself says nothing of it', async () => {
+  await sandboxSwitch(lab.sandbox, ['pod-delete'])
+  const held = await lab.run('bootstrap/06-rancher.ts', ['--uninstall'], { env: { HOMELAB_PATIENCE: '4' } })
+  assert.equal(held.code, 1, held.stdout)
+  const problem = held.summary?.problems['06-rancher']
+  assert.equal(problem?.what, 'Namespace cattle-system does not go away')
+  assert.match(problem?.why ?? '', /pod rancher-\S+ is ending, it has 1 s for that/)
+  const said = held.events.filter(({ event, text }) => event === 'doing' && text?.startsWith('waiting until'))
+  assert.equal(said.length, new Set(said.map(({ text }) => text)).size, 'each is said once')
+  await sandboxSwitch(lab.sandbox, [])
+  assert.equal((await lab.run('bootstrap/06-rancher.ts', ['--uninstall'])).code, 0)
+})
 
 test('killed in the middle and run again, it ends with a cluster that nothing blocks', async () => {
   await lab.cluster.apply([certificate, webhook], { manager: 'kubectl' })

@@ -24,6 +24,8 @@ export interface Removal {
   custom: K8sObject[]
   namespaces: string[]
   volumes: K8sObject[]
+  /** Webhooks and API services of a release that is gone: an uninstall was killed between the two. */
+  orphans: K8sObject[]
   /** Each with its reason, as a line for the owner. */
   stays: string[]
   /** Why this may not be done unasked. */
@@ -139,6 +141,7 @@ async function planOne(
     custom,
     namespaces,
     volumes: also.data ? volumes : [],
+    orphans: releases.length ? [] : await orphans(cluster, belongings.namespaces),
     stays,
     problems,
   }

@@ -1,6 +1,6 @@
 // Takes one step off the cluster, in the order in which nothing is left without the one who would finish it.
 import { HomelabError } from '../errors.ts'
-import { condition, type K8sObject, nameOf, textAt } from '../k8s.ts'
+import { at, condition, type K8sObject, nameOf, textAt } from '../k8s.ts'
 import type { Run } from '../run.ts'
 import { patienceFor } from '../wait.ts'
 import { counted, orphans, type Removal } from './plan.ts'
@@ -62,7 +62,7 @@ async function gone(run: Run, objects: readonly K8sObject[], doing: (text: strin
     const left = found.filter(object => textAt(object.spec, 'persistentVolumeReclaimPolicy') !== 'Retain')
     const [first] = left
     if (!first) return
-    const why = holding(first)
+    const why = holding(first) ?? (first.kind === 'Namespace' ? await endingPod(run, first.metadata.name) : undefined)
     doing(`waiting until ${counted(left)} ${left.length > 1 ? 'are' : 'is'} gone${why ? `: ${why}` : ''}`)
     if (Date.now() > deadline)
       throw new HomelabError({
@@ -80,6 +80,15 @@ function holding(object: K8sObject): string | undefined {
     .map(type => condition(object, type))
     .find(one => one?.status === 'True')?.message
   return said ?? (finalizers.length ? `finalizers ${finalizers.join(', ')}` : undefined)
+}
+
+/** The cluster says nothing of pods whose time to end is not over. */
+async function endingPod({ cluster }: Run, namespace: string): Promise<string | undefined> {
+  const pod = (await cluster.list('pods', { namespace, metadataOnly: true })).find(
+    ({ metadata }) => metadata.deletionTimestamp,
+  )
+  const seconds = at(pod, 'metadata', 'deletionGracePeriodSeconds')
+  return pod && `pod ${pod.metadata.name} is ending, it has ${seconds} s for that`
 }
 
 function namespaceNamed(name: string): K8sObject {

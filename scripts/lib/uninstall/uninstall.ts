@@ -11,7 +11,7 @@ import { refuseOther, writableSite } from '../site/choose.ts'
 import { confirmByName } from '../site/confirm-by-name.ts'
 import type { Step } from '../step.ts'
 import { judgeRef } from '../wait.ts'
-import { planRemoval, type Removal, sizeOf } from './plan.ts'
+import { counted, planRemoval, type Removal, sizeOf } from './plan.ts'
 import { type Belongings, belongingsOf } from './recording.ts'
 import { remove } from './remove.ts'
 
@@ -109,12 +109,12 @@ async function removeAll(run: Run, going: readonly Removal[]): Promise<Map<strin
   return failures
 }
 
-function isThere({ releases, objects, crds, namespaces, volumes }: Removal): boolean {
-  return releases.length + objects.length + crds.length + namespaces.length + volumes.length > 0
+function isThere({ releases, objects, crds, namespaces, volumes, orphans }: Removal): boolean {
+  return [releases, objects, crds, namespaces, volumes, orphans].some(list => list.length > 0)
 }
 
 /** `release traefik (14 objects), 8 of ours, 10 CRDs, namespace traefik` */
-function summary({ releases, objects, crds, custom, namespaces, volumes }: Removal): string {
+function summary({ releases, objects, crds, custom, namespaces, volumes, orphans }: Removal): string {
   const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`
   return [
     ...releases.map(one => `release ${one.name} (${plural(one.objects, 'object')})`),
@@ -122,6 +122,7 @@ function summary({ releases, objects, crds, custom, namespaces, volumes }: Remov
     ...(crds.length ? [`${plural(crds.length, 'CRD')} with ${plural(custom.length, 'object')}`] : []),
     ...(volumes.length ? [`${plural(volumes.length, 'volume')} (${volumes.map(sizeOf).join(', ')})`] : []),
     ...namespaces.map(name => `namespace ${name}`),
+    ...(orphans.length ? [counted(orphans)] : []),
   ].join(', ')
 }
 
