@@ -3,6 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 RUN := scripts/lib/launch
 STEP ?=
+AT_ONCE ?= 2
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
@@ -170,8 +171,8 @@ test-unit: setup ### the unit tests
 test-manifests: setup ### every rendered manifest: references, security, schemas
 	@$(NODE_TEST) tests/manifests.test.ts
 
-test-e2e: setup ### the scripts as processes on the sandbox
-	@$(NODE_TEST) --test-concurrency=2 $(e2e)
+test-e2e: setup ### the scripts as processes on the sandbox (AT_ONCE=4: that many files, on as many cores)
+	@$(NODE_TEST) --test-concurrency=$(AT_ONCE) $(e2e)
 
 test-faults: setup ### the quick part of the fault matrix
 	@$(NODE_TEST) $(faults)
