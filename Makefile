@@ -9,7 +9,7 @@ measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secr
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/$(or $(PART),*).test.ts))
-NODE_TEST := node --import ./node_modules/tsx/dist/loader.mjs --test --test-reporter=spec
+NODE_TEST := node --disable-warning=ExperimentalWarning --import ./scripts/lib/typescript.mjs --test --test-reporter=spec
 
 .PHONY: help help-all setup configure install plan doctor adopt uninstall status upgrade outdated mirror test-ingress test-alert \
 	test-applications sync logs add-app remove-app promote backup backups restore seal rotate-keys backup-keys restore-keys \

@@ -169,7 +169,7 @@ function read(path: string): string | undefined {
 if (isMain(import.meta)) {
   await command(
     {
-      line: 'npx tsx scripts/docs.ts [--check]',
+      line: 'scripts/docs.ts [--check]',
       about:
         'Writes .env.example, the pages of infrastructure/docs, the JSON of the dashboards, the figures of README.md.',
       options: { check: { type: 'boolean', help: 'write nothing; exit 1 when a file is out of date' }, ...common },
@@ -182,7 +182,7 @@ if (isMain(import.meta)) {
         if (read(path) === text) continue
         stale++
         if (!check) writeFileSync(path, text)
-        print(check ? `${name} is out of date: npx tsx scripts/docs.ts` : `wrote ${name}`)
+        print(check ? `${name} is out of date: make docs` : `wrote ${name}`)
       }
       if (!stale) print('up to date')
       return check && stale ? exit.failed : exit.done

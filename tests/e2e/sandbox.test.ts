@@ -112,7 +112,7 @@ test('it is up within five seconds, with nodes of the sizes asked for', async t 
 
 test('wrong use is refused before anything starts', async () => {
   const cli = (...args: string[]) =>
-    run(process.execPath, ['--import', 'tsx', 'scripts/sandbox.ts', ...args]).then(
+    run('scripts/sandbox.ts', args).then(
       () => '',
       (error: { code: number; stderr: string }) => `${error.code} ${error.stderr}`,
     )

@@ -42,7 +42,7 @@ function testFigures(...files: string[]): Recorded['tests'] {
   const file = join(folder, 'figures')
   try {
     print(`the figures of ${files.join(' and ')}`)
-    const loader = join(root, 'node_modules/tsx/dist/loader.mjs')
+    const loader = join(root, 'scripts/lib/typescript.mjs')
     const ran = spawnSync(process.execPath, ['--import', loader, '--test', ...files], {
       cwd: root,
       env: { ...process.env, FIGURES: file },

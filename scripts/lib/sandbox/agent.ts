@@ -1,5 +1,5 @@
 // The sandbox's long-lived companion, one process a sandbox: network, local programs, volumes, and the end of it all.
-//   node --import tsx agent.ts --dir DIR/
+//   node --import ../typescript.mjs agent.ts --dir DIR/
 import { existsSync, mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'

@@ -99,7 +99,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
       if (without)
         throw new HomelabError({
           what: `the sandbox ${name} runs already, without ${extras[without].title}`,
-          fix: `end it first: npx tsx scripts/sandbox.ts down --name ${name}`,
+          fix: `end it first: ./scripts/sandbox.ts down --name ${name}`,
           code: exit.usage,
         })
       report(`sandbox ${name}: runs already`)
@@ -179,7 +179,7 @@ export async function findSandbox(name: string): Promise<Sandbox> {
   throw new HomelabError({
     what: `the sandbox ${name} is not up`,
     ...(existsSync(folder(name)) ? { why: 'it crashed, or its start was interrupted' } : {}),
-    fix: name === 'default' ? 'start it: make sandbox' : `start it: npx tsx scripts/sandbox.ts up --name ${name}`,
+    fix: name === 'default' ? 'start it: make sandbox' : `start it: ./scripts/sandbox.ts up --name ${name}`,
     code: exit.usage,
   })
 }

@@ -18,7 +18,7 @@ export async function freePort(): Promise<number> {
   throw new HomelabError({
     what: `no free port between ${first} and ${first + count} on 127.0.0.1`,
     why: '200 of them were tried',
-    fix: 'end what uses them, for example other sandboxes: npx tsx scripts/sandbox.ts status',
+    fix: 'end what uses them, for example other sandboxes: ./scripts/sandbox.ts status',
   })
 }
 

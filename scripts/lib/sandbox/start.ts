@@ -46,7 +46,7 @@ export async function start(
     throw new HomelabError({
       what: `sandbox ${name} does not start`,
       why: [(error as Error).message, ...text.trim().split('\n').slice(-3)].join('\n').trim(),
-      fix: `read the logs in ${kept}, then again: npx tsx scripts/sandbox.ts up --name ${name}`,
+      fix: `read the logs in ${kept}, then again: ./scripts/sandbox.ts up --name ${name}`,
       cause: error,
     })
   }
@@ -71,7 +71,8 @@ export const contextOf = (name: string): string => `homelab-sandbox-${name}`
 function startAgent(dir: string): void {
   const log = openSync(join(dir, 'logs', 'agent.log'), 'a')
   const script = fileURLToPath(new URL('agent.ts', import.meta.url))
-  spawn(process.execPath, ['--import', import.meta.resolve('tsx'), script, '--dir', `${dir}/`], {
+  const typescript = import.meta.resolve('../typescript.mjs')
+  spawn(process.execPath, ['--import', typescript, script, '--dir', `${dir}/`], {
     detached: true, // it outlives us, and a Ctrl-C in our terminal is not for it
     stdio: ['ignore', log, log],
     cwd: dir,
