@@ -39,6 +39,9 @@ export class ApiServer {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 12 })
   #proxy: Promise<{ child: Started; socket: string; folder: string } | Ran> | undefined
   #resources: Promise<Resource[]> | undefined
+  /** Every proxy that was started: one that stopped answering may still run. */
+  readonly #started: { child: Started; folder: string }[] = []
+  #closed = false
   /** By how many milliseconds its clock is ahead of ours, as its last answer showed. */
   ahead = 0
 
@@ -48,6 +51,8 @@ export class ApiServer {
 
   /** One request; `code` 0 for a 2xx. A refusal has the API server's words as kubectl would print them. */
   async ask(path: string, options: Ask = {}): Promise<Answer> {
+    // Of several questions at once the first refusal ends a command; the others are asked again, and must not open it anew.
+    if (this.#closed) return { status: 0, code: 1, stdout: '', stderr: 'this run has ended' }
     this.#proxy ??= this.#open()
     const proxy = await this.#proxy
     if (!('socket' in proxy)) {
@@ -79,14 +84,15 @@ export class ApiServer {
     return [...new Set(all.flatMap(([version, kind]) => [version, `${version}/${kind}`]))].sort()
   }
 
-  /** Ends the proxy. */
+  /** Ends the proxy; what is asked afterwards fails. */
   async close(): Promise<void> {
-    const proxy = await this.#proxy
-    this.#proxy = undefined
+    this.#closed = true
+    await this.#proxy
     this.#agent.destroy()
-    if (!proxy || !('socket' in proxy)) return
-    proxy.child.end()
-    rmSync(proxy.folder, { recursive: true, force: true })
+    for (const { child, folder } of this.#started) {
+      child.end()
+      rmSync(folder, { recursive: true, force: true })
+    }
   }
 
   async #open(): Promise<{ child: Started; socket: string; folder: string } | Ran> {
@@ -96,6 +102,7 @@ export class ApiServer {
     const args = [`--kubeconfig=${kubeconfig}`, `--context=${context}`, 'proxy', `--unix-socket=${socket}`]
     const program = sandbox?.programs.kubectl ?? 'kubectl'
     const child = start(program, args, sandbox?.env)
+    this.#started.push({ child, folder })
     if (await child.line(/Starting to serve/, 15)) return { child, socket, folder }
     rmSync(folder, { recursive: true, force: true })
     child.end()

@@ -81,7 +81,7 @@ export interface Started {
   stderr(): string
   /** Whether it ends by itself within so many seconds. */
   ends(timeout: number): Promise<boolean>
-  end(): void
+  end(): unknown
 }
 
 // The program ends with us, even if we are killed: our end of its standard input closes then, and `read` returns.
@@ -117,7 +117,8 @@ export function start(program: string, args: readonly string[], env: Readonly<Re
     },
     stderr: () => err,
     ends: timeout => Promise.race([ended.then(() => true), sleep(timeout * 1000, false, { ref: false })]),
-    end: () => endGroup(child.pid, 'SIGTERM'),
+    // Its id may be somebody else's once it is over.
+    end: () => running.has(handle) && endGroup(child.pid, 'SIGTERM'),
   }
 }
 
