@@ -53,9 +53,14 @@ export function script(
   } = {},
 ): Promise<Ended> {
   const started = Date.now()
-  const child = spawn(file.startsWith('/') ? file : join(root, file), [...args], {
+  const elsewhere = file.startsWith('/')
+  const child = spawn(elsewhere ? file : join(root, file), [...args], {
     cwd: options.cwd ?? '/',
-    env: { ...process.env, NO_COLOR: '1', CHARTS: 'stand-in', ...options.env },
+    env: {
+      ...{ ...process.env, NO_COLOR: '1', CHARTS: 'stand-in' },
+      ...(elsewhere ? { NODE_DISABLE_COMPILE_CACHE: '1' } : {}), // of a checkout that is gone soon nothing is kept
+      ...options.env,
+    },
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   if (options.stdin !== undefined) child.stdin?.end(options.stdin)
