@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -108,6 +109,24 @@ test('it is up within five seconds, with nodes of the sizes asked for', async t 
   assert.ok(upTime < (idle ? 5000 : 30_000), `up took ${upTime} ms`)
   assert.equal(await kubectl('get nodes -o jsonpath={.items[*].status.capacity.memory}'), '8Gi 8Gi 4Gi')
   assert.match(await kubectl('get nodes'), /^node-1 +Ready(.*\n)+node-2 +Ready(.*\n)+node-3 +Ready/m)
+})
+
+test('a port that somebody takes between choosing and using it costs a second start, not the sandbox', async t => {
+  const [file, said] = [join(folder, 'raced', 'sandbox.json'), [] as string[]]
+  const squatter = createServer()
+  const watching = setInterval(() => {
+    if (squatter.listening || !existsSync(file)) return
+    squatter.listen(Number(new URL(JSON.parse(readFileSync(file, 'utf8')).server).port), '127.0.0.1')
+    clearInterval(watching)
+  }, 5)
+  t.after(async () => {
+    clearInterval(watching)
+    squatter.close()
+    await sandboxDown('raced')
+  })
+  const up = { name: 'raced', nodes: parseNodes(), ownerPid: process.pid }
+  await sandboxUp({ ...up, report: line => said.push(line) })
+  assert.equal(said.filter(line => line.includes('took one of its ports')).length, 1, said.join('\n'))
 })
 
 test('wrong use is refused before anything starts', async () => {

@@ -1,7 +1,7 @@
 // The start of a sandbox: its files, the agent, the control plane by kwokctl, the nodes.
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -29,18 +29,26 @@ export async function start(
   report: Report,
 ): Promise<void> {
   const { dir, name } = record
-  const kept = `${dir}.logs` // of an attempt that failed
+  const kept = keptLogs(dir)
   await rm(kept, { recursive: true, force: true })
+  // kwokctl would wait a minute for a program that has ended for that.
+  const taken = new AbortController()
+  const logs = join(clusterFolder(dir, name), 'logs')
+  const looking = setInterval(() => void inUse(logs).then(found => found && taken.abort()), 500)
   try {
     await writeFiles(record, kwokctlConfig(record, ports, stagesFor(stages, off, record.readyAfter)), off)
     startAgent(dir)
-    await kwokctl(record, ['--config', join(dir, 'kwokctl.yaml'), 'create', 'cluster', '--kubeconfig', ''])
+    await kwokctl(
+      record,
+      ['--config', join(dir, 'kwokctl.yaml'), 'create', 'cluster', '--kubeconfig', ''],
+      taken.signal,
+    )
     report(`sandbox ${name}: registering ${record.nodes.length} nodes`)
     await registerNodes(record)
     await startDead(record, report)
   } catch (error) {
-    const text = await readFile(join(clusterFolder(dir, name), 'logs', 'kube-apiserver.log'), 'utf8').catch(() => '')
-    await cp(join(clusterFolder(dir, name), 'logs'), kept, { recursive: true }).catch(() => undefined)
+    const text = await readFile(join(logs, 'kube-apiserver.log'), 'utf8').catch(() => '')
+    await cp(logs, kept, { recursive: true }).catch(() => undefined)
     await cp(join(dir, 'logs'), kept, { recursive: true }).catch(() => undefined)
     await destroy(dir)
     throw new HomelabError({
@@ -49,7 +57,21 @@ export async function start(
       fix: `read the logs in ${kept}, then again: ./scripts/sandbox.ts up --name ${name}`,
       cause: error,
     })
+  } finally {
+    clearInterval(looking)
   }
+}
+
+/** The logs of a start that failed. */
+const keptLogs = (dir: string) => `${dir}.logs`
+
+/** Whether a start failed because somebody had taken one of its ports. */
+export const portTaken = (dir: string): Promise<boolean> => inUse(keptLogs(dir))
+
+async function inUse(logs: string): Promise<boolean> {
+  const names = (await readdir(logs).catch(() => [])).filter(name => name.endsWith('.log') && name !== 'audit.log')
+  const texts = await Promise.all(names.map(name => readFile(join(logs, name), 'utf8').catch(() => '')))
+  return texts.some(text => text.includes('address already in use'))
 }
 
 async function writeFiles(record: SandboxRecord, kwokctlYaml: string, off: readonly string[]): Promise<void> {
@@ -80,7 +102,7 @@ function startAgent(dir: string): void {
 }
 
 /** Run kwokctl on this sandbox. */
-export async function kwokctl(record: SandboxRecord, args: string[]): Promise<void> {
+export async function kwokctl(record: SandboxRecord, args: string[], signal?: AbortSignal): Promise<void> {
   // A KWOK_… variable of the person's would change what is built here. And kwokctl takes kubectl from PATH.
   const own = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('KWOK_')))
   const env = {
@@ -93,7 +115,7 @@ export async function kwokctl(record: SandboxRecord, args: string[]): Promise<vo
     execFile(
       record.programs.kwokctl,
       ['--name', record.name, ...args],
-      { env, cwd: record.dir, timeout: 60_000 },
+      { env, cwd: record.dir, timeout: 60_000, ...(signal ? { signal } : {}) },
       (error, _, words) =>
         error ? fail(new Error(words.trim().split('\n').slice(-3).join('\n') || error.message)) : done(),
     ),
