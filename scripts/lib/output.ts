@@ -70,7 +70,11 @@ export function createReporter(options: { json: boolean; plan: boolean; live?: b
 /** Whether a step says something else than before: who waits looks several times a second. */
 function changes(): (id: string, text: string) => boolean {
   const last = new Map<string, string>()
-  return (id, text) => last.get(id) !== text && last.set(id, text) !== undefined
+  return (id, text) => {
+    const before = last.get(id)
+    last.set(id, text)
+    return before !== text
+  }
 }
 
 class JsonReporter implements Reporter {

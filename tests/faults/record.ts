@@ -1,7 +1,7 @@
 // Keeps what whole runs came to in infrastructure/docs/faults.json, from which the tables are generated. The figures that
 // are not the matrix's own come from the tests that make them, run here.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { print } from '../../scripts/lib/output.ts'
 import { root } from '../../scripts/lib/root.ts'
@@ -38,25 +38,20 @@ export async function record(news: { run: Figures } | { repeats: Recorded['repea
 
 /** Runs tests and reads what they report. @throws Error when one fails: then there is no figure */
 function testFigures(...files: string[]): Recorded['tests'] {
-  const folder = temporaryFolder('figures')
-  const file = join(folder, 'figures')
-  try {
-    print(`the figures of ${files.join(' and ')}`)
-    const loader = join(root, 'scripts/lib/typescript.mjs')
-    const ran = spawnSync(process.execPath, ['--import', loader, '--test', ...files], {
-      cwd: root,
-      env: { ...process.env, FIGURES: file },
-      encoding: 'utf8',
-    })
-    if (ran.status !== 0) throw new Error(`they fail:\n${ran.stdout.slice(-3000)}`)
-    const lines = readFileSync(file, 'utf8').trim().split('\n')
-    return Object.fromEntries(
-      lines.map(line => {
-        const { figure, ...numbers } = JSON.parse(line) as { figure: string } & Record<string, number>
-        return [figure, numbers]
-      }),
-    )
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const file = join(temporaryFolder('figures'), 'figures')
+  print(`the figures of ${files.join(' and ')}`)
+  const loader = join(root, 'scripts/lib/typescript.mjs')
+  const ran = spawnSync(process.execPath, ['--import', loader, '--test', ...files], {
+    cwd: root,
+    env: { ...process.env, FIGURES: file },
+    encoding: 'utf8',
+  })
+  if (ran.status !== 0) throw new Error(`they fail:\n${ran.stdout.slice(-3000)}`)
+  const lines = readFileSync(file, 'utf8').trim().split('\n')
+  return Object.fromEntries(
+    lines.map(line => {
+      const { figure, ...numbers } = JSON.parse(line) as { figure: string } & Record<string, number>
+      return [figure, numbers]
+    }),
+  )
 }

@@ -11,6 +11,7 @@ import { type K8sObject, textAt } from '../../scripts/lib/k8s.ts'
 import { root } from '../../scripts/lib/root.ts'
 import { ensurePrograms } from '../../scripts/lib/sandbox/programs.ts'
 import { parseManifest } from '../../scripts/lib/yaml/manifest.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 /** helm, kubectl and the two real charts at hand; built when they are not there yet, with the progress on stderr. */
 export const programs = await ensurePrograms(line => process.stderr.write(`${line}\n`))
@@ -89,15 +90,11 @@ export const withEverything = (environment: string): K8sObject[] =>
   once(['environment', environment], () => buildEverything(environment))
 
 function buildEverything(environment: string): K8sObject[] {
-  const top = mkdtempSync(join(tmpdir(), 'homelab-everything-'))
-  try {
-    cpSync(join(root, 'gitops'), join(top, 'gitops'), { recursive: true })
-    const file = join(top, 'gitops/environments', environment, 'kustomization.yaml')
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/^ *- \.\.\/without\/.*\n/gm, ''))
-    return parseManifest(kustomizedText(`gitops/environments/${environment}`, top))
-  } finally {
-    rmSync(top, { recursive: true, force: true })
-  }
+  const top = temporaryFolder('everything')
+  cpSync(join(root, 'gitops'), join(top, 'gitops'), { recursive: true })
+  const file = join(top, 'gitops/environments', environment, 'kustomization.yaml')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^ *- \.\.\/without\/.*\n/gm, ''))
+  return parseManifest(kustomizedText(`gitops/environments/${environment}`, top))
 }
 
 /** A folder as Argo CD reads it: with Kustomize where that has a file there, else every manifest as it is. */

@@ -26,6 +26,12 @@ function object(kind: string, name: string, { metadata, ...rest }: Parts = {}): 
   }
 }
 
+/** An application that is Synced and Healthy. */
+const inOrder = (operationState: object): K8sObject =>
+  object('Application', 'influxdb', {
+    status: { health: { status: 'Healthy' }, sync: { status: 'Synced' }, operationState },
+  })
+
 /** An application that Argo CD could not compare with Git, in its words. */
 const uncompared = (message: string): K8sObject =>
   object('Application', 'loki', {
@@ -801,25 +807,13 @@ const cases: Record<string, Case[]> = {
     },
     {
       name: 'an application in order whose sync still runs: its hook may fail yet',
-      of: object('Application', 'influxdb', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Synced' },
-          operationState: { phase: 'Running', message: 'waiting for completion of hook batch/Job/influxdb-setup' },
-        },
-      }),
+      of: inOrder({ phase: 'Running', message: 'waiting for completion of hook batch/Job/influxdb-setup' }),
       is: 'progressing',
       cause: /Healthy and Synced, a sync is running: waiting for completion of hook batch\/Job\/influxdb-setup/,
     },
     {
       name: 'an application in order whose last sync is over',
-      of: object('Application', 'influxdb', {
-        status: {
-          health: { status: 'Healthy' },
-          sync: { status: 'Synced' },
-          operationState: { phase: 'Succeeded', message: 'successfully synced (all tasks run)' },
-        },
-      }),
+      of: inOrder({ phase: 'Succeeded', message: 'successfully synced (all tasks run)' }),
       is: 'ready',
     },
     {

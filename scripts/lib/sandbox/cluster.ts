@@ -8,7 +8,7 @@ import { exit, HomelabError } from '../errors.ts'
 import { signal } from '../process.ts'
 import { Api } from './api.ts'
 import { s3Name } from './backup/s3.ts'
-import { type Ports, readStages, type Stage, stagesFor } from './config.ts'
+import { readStages, type Stage, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { ensureExtra } from './extra-build.ts'
 import { type Extra, type ExtraName, extras } from './extras.ts'
@@ -21,7 +21,7 @@ import { sandboxProcesses } from './processes.ts'
 import { ensurePrograms, type Programs } from './programs.ts'
 import { readOff, readPrograms, readRecord, type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
-import { contextOf, kwokctl, portTaken, readyPath, start } from './start.ts'
+import { contextOf, kwokctl, readyPath, start } from './start.ts'
 
 /** A running sandbox, for whoever works with it. */
 export interface Sandbox {
@@ -111,13 +111,7 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
     }
     const begin = Date.now()
     report(`sandbox ${name}: starting the control plane`)
-    let record: SandboxRecord | undefined
-    for (let attempt = 1; record === undefined; attempt++)
-      record = await begun(options, { dir, programs, optional, stages }).catch(async (error: unknown) => {
-        if (attempt === 3 || !(await portTaken(dir))) throw error
-        report(`sandbox ${name}: somebody took one of its ports meanwhile; again with others`)
-        return undefined
-      })
+    const record = await start(options, { dir, programs, optional, stages })
     const { ownerPid: _, ...rest } = record
     await writeRecord({
       ...rest,
@@ -127,50 +121,6 @@ export async function sandboxUp(options: UpOptions): Promise<Sandbox> {
     report(`sandbox ${name}: up after ${((Date.now() - begin) / 1000).toFixed(1)} s`)
     return describe(record)
   })
-}
-
-interface Found {
-  dir: string
-  programs: Programs
-  optional: NonNullable<SandboxRecord['extras']>
-  stages: Stage[]
-}
-
-/** Starts it on ports that are free now: another program may take one before it is used. */
-async function begun(
-  { name, nodes, report, readyAfter = 1000, without = [] }: UpOptions,
-  { dir, programs, optional, stages }: Found,
-): Promise<SandboxRecord> {
-  const ports: Ports = {
-    etcd: await freePort(),
-    etcdPeer: await freePort(),
-    apiserver: await freePort(),
-    controllerManager: await freePort(),
-    scheduler: await freePort(),
-    kubelet: await freePort(),
-  }
-  const record: SandboxRecord = {
-    name,
-    dir,
-    server: `https://127.0.0.1:${ports.apiserver}`,
-    pki: join(clusterFolder(dir, name), 'pki'),
-    kubeletPort: ports.kubelet,
-    programs: programs.paths,
-    versions: programs.versions,
-    charts: programs.charts,
-    extras: optional,
-    chartServer: await freePort(),
-    nodes: [...nodes],
-    readyAfter,
-    ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
-    ready: false,
-    forwards: [
-      { namespace: 'adguard', pod: 'adguard-0', port: 3000, local: await freePort() },
-      { namespace: 'adguard', pod: 'adguard-1', port: 3000, local: await freePort() },
-    ],
-  }
-  await start(record, ports, stages, without, report)
-  return record
 }
 
 async function withExtras(names: readonly ExtraName[], report: Report): Promise<SandboxRecord['extras'] & object> {

@@ -7,26 +7,83 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HomelabError } from '../errors.ts'
 import { Api, type KubeObject } from './api.ts'
+import type { UpOptions } from './cluster.ts'
 import { egressConfig, kwokctlConfig, type Ports, type Stage, stagesFor } from './config.ts'
 import { destroy } from './down.ts'
 import { kubeconfigAs } from './kubeconfig.ts'
 import { nodeObjects } from './nodes.ts'
 import { clusterFolder, egressSocket } from './paths.ts'
+import { freePort } from './ports.ts'
 import { lazyGarbage, sandboxProcesses } from './processes.ts'
+import type { Programs } from './programs.ts'
 import { type SandboxRecord, writeJson, writeRecord } from './record.ts'
 import type { Report } from './report.ts'
 
+/** What a start is made of, beside what the caller asked for. */
+export interface Parts {
+  dir: string
+  programs: Programs
+  optional: NonNullable<SandboxRecord['extras']>
+  stages: readonly Stage[]
+}
+
 /**
- * Start what the record describes.
- * @param off stages and local programs that are off from the start
+ * Start a sandbox on ports that are free now. Somebody may take one before it is used: then again on others.
  * @throws HomelabError with the control plane's own last words; the logs are kept beside the sandbox's folder
  */
-export async function start(
+export async function start(options: UpOptions, parts: Parts): Promise<SandboxRecord> {
+  for (let attempts = 3; ; ) {
+    const { record, ports } = await chosen(options, parts)
+    try {
+      await attempt(record, ports, parts.stages, options)
+      return record
+    } catch (error) {
+      if (--attempts === 0 || !(await inUse(keptLogs(parts.dir)))) throw error
+      options.report(`sandbox ${options.name}: somebody took one of its ports meanwhile; again with others`)
+    }
+  }
+}
+
+async function chosen(
+  { name, nodes, readyAfter = 1000 }: UpOptions,
+  { dir, programs, optional }: Parts,
+): Promise<{ record: SandboxRecord; ports: Ports }> {
+  const ports: Ports = {
+    etcd: await freePort(),
+    etcdPeer: await freePort(),
+    apiserver: await freePort(),
+    controllerManager: await freePort(),
+    scheduler: await freePort(),
+    kubelet: await freePort(),
+  }
+  const record: SandboxRecord = {
+    name,
+    dir,
+    server: `https://127.0.0.1:${ports.apiserver}`,
+    pki: join(clusterFolder(dir, name), 'pki'),
+    kubeletPort: ports.kubelet,
+    programs: programs.paths,
+    versions: programs.versions,
+    charts: programs.charts,
+    extras: optional,
+    chartServer: await freePort(),
+    nodes: [...nodes],
+    readyAfter,
+    ownerPid: process.pid, // until we are done: killed half-way, the agent clears everything away
+    ready: false,
+    forwards: [
+      { namespace: 'adguard', pod: 'adguard-0', port: 3000, local: await freePort() },
+      { namespace: 'adguard', pod: 'adguard-1', port: 3000, local: await freePort() },
+    ],
+  }
+  return { record, ports }
+}
+
+async function attempt(
   record: SandboxRecord,
   ports: Ports,
   stages: readonly Stage[],
-  off: readonly string[],
-  report: Report,
+  { without = [], report }: UpOptions,
 ): Promise<void> {
   const { dir, name } = record
   const kept = keptLogs(dir)
@@ -36,7 +93,7 @@ export async function start(
   const logs = join(clusterFolder(dir, name), 'logs')
   const looking = setInterval(() => void inUse(logs).then(found => found && taken.abort()), 500)
   try {
-    await writeFiles(record, kwokctlConfig(record, ports, stagesFor(stages, off, record.readyAfter)), off)
+    await writeFiles(record, kwokctlConfig(record, ports, stagesFor(stages, without, record.readyAfter)), without)
     startAgent(dir)
     await kwokctl(
       record,
@@ -65,9 +122,7 @@ export async function start(
 /** The logs of a start that failed. */
 const keptLogs = (dir: string) => `${dir}.logs`
 
-/** Whether a start failed because somebody had taken one of its ports. */
-export const portTaken = (dir: string): Promise<boolean> => inUse(keptLogs(dir))
-
+/** Whether one of the programs found its port taken. */
 async function inUse(logs: string): Promise<boolean> {
   const names = (await readdir(logs).catch(() => [])).filter(name => name.endsWith('.log') && name !== 'audit.log')
   const texts = await Promise.all(names.map(name => readFile(join(logs, name), 'utf8').catch(() => '')))

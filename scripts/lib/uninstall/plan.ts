@@ -44,19 +44,26 @@ interface Kinds {
  */
 export async function planRemoval(run: Run, all: readonly Belongings[], also: Also): Promise<Removal[]> {
   const { cluster } = run
-  const [kinds, claims, workloads] = await Promise.all([
+  const [kinds, claims, workloads, answering] = await Promise.all([
     readKinds(cluster, all),
     cluster.list('persistentvolumeclaims'),
     cluster.list('deployments.apps,statefulsets.apps,daemonsets.apps,jobs.batch,cronjobs.batch'),
+    cluster.list(answerers),
   ])
-  return Promise.all(all.map(one => planOne(run, one, also, { kinds, claims, workloads, all })))
+  return Promise.all(all.map(one => planOne(run, one, also, { kinds, claims, workloads, answering, all })))
 }
 
 async function planOne(
   run: Run,
   belongings: Belongings,
   also: Also,
-  seen: { kinds: Kinds[]; claims: K8sObject[]; workloads: K8sObject[]; all: readonly Belongings[] },
+  seen: {
+    kinds: Kinds[]
+    claims: K8sObject[]
+    workloads: K8sObject[]
+    answering: K8sObject[]
+    all: readonly Belongings[]
+  },
 ): Promise<Removal> {
   const { cluster, helm } = run
   const { notes } = belongings
@@ -141,7 +148,7 @@ async function planOne(
     custom,
     namespaces,
     volumes: also.data ? volumes : [],
-    orphans: releases.length ? [] : await orphans(cluster, belongings.namespaces),
+    orphans: releases.length ? [] : orphans(seen.answering, belongings.namespaces),
     stays,
     problems,
   }
@@ -204,15 +211,16 @@ export function counted(objects: readonly K8sObject[]): string {
     .join(', ')
 }
 
-/** The webhooks and API services that answer from one of these namespaces: without their pods they only block. */
-export async function orphans(cluster: Cluster, namespaces: readonly string[]): Promise<K8sObject[]> {
-  const kinds = [
-    'validatingwebhookconfigurations.admissionregistration.k8s.io',
-    'mutatingwebhookconfigurations.admissionregistration.k8s.io',
-    'apiservices.apiregistration.k8s.io',
-  ]
+/** The kinds through which the API server asks somebody else. */
+export const answerers =
+  'validatingwebhookconfigurations.admissionregistration.k8s.io,' +
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io,' +
+  'apiservices.apiregistration.k8s.io'
+
+/** Those of them that answer from one of these namespaces: without their pods they only block. */
+export function orphans(answering: readonly K8sObject[], namespaces: readonly string[]): K8sObject[] {
   const from = (service: unknown) => namespaces.includes(textAt(service, 'namespace') ?? '')
-  return (await cluster.list(kinds.join(','))).filter(object => {
+  return answering.filter(object => {
     const hooks = listAt(object, 'webhooks').map(hook => at(hook, 'clientConfig', 'service'))
     return hooks.length ? hooks.every(from) : from(at(object.spec, 'service'))
   })

@@ -3,7 +3,7 @@ import { HomelabError } from '../errors.ts'
 import { at, condition, type K8sObject, nameOf, textAt } from '../k8s.ts'
 import type { Run } from '../run.ts'
 import { patienceFor } from '../wait.ts'
-import { counted, orphans, type Removal } from './plan.ts'
+import { answerers, counted, orphans, type Removal } from './plan.ts'
 
 // A namespace is gone within seconds unless a finalizer holds it. Seconds.
 const patience = 120
@@ -37,7 +37,11 @@ export async function remove(run: Run, removal: Removal): Promise<() => Promise<
   for (const object of removal.custom) if (object.metadata.finalizers?.length) await cluster.finalizers(object, [])
   for (const prefix of notes.finalizers) await dropFinalizers(run, prefix)
   const namespaces = removal.namespaces.map(namespaceNamed)
-  const left = [...(await orphans(cluster, removal.belongings.namespaces)), ...removal.crds, ...namespaces]
+  const left = [
+    ...orphans(await cluster.list(answerers), removal.belongings.namespaces),
+    ...removal.crds,
+    ...namespaces,
+  ]
   if (left.length) doing(`deleting ${counted(left)}`)
   await Promise.all(left.map(object => cluster.delete(object)))
   return () => gone(run, left, doing)
