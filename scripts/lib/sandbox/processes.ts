@@ -1,6 +1,7 @@
 // Which processes of this machine belong to a sandbox.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
 
 interface Process {
   pid: number
@@ -45,6 +46,7 @@ export function sandboxProcesses(dir: string): Process[] {
 
 /**
  * Go's garbage collector at work a quarter as often, but never with more than this much memory in its care: a platform
- * is built on the sandbox with a tenth less work.
+ * is built on the sandbox with a tenth less work. Where memory is no question it is two GiB: with all the kinds of the
+ * applications the API server needs so much that at one it collects all the time.
  */
-export const lazyGarbage = { GOGC: '400', GOMEMLIMIT: '1GiB' } as const
+export const lazyGarbage = { GOGC: '400', GOMEMLIMIT: totalmem() > 12 * 1024 ** 3 ? '2GiB' : '1GiB' } as const

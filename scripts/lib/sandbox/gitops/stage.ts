@@ -1,5 +1,6 @@
 // The second half of a rehearsal: a real Argo CD brings up what is in gitops/, one environment after the other.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { cascade, parent } from '../../applications/read.ts'
 import type { Cluster } from '../../cluster.ts'
 import { at, type K8sObject, nameOf, textAt } from '../../k8s.ts'
@@ -98,13 +99,14 @@ export class Story {
     await this.#readPlainly()
   }
 
-  /** The projects allow the rehearsal's addresses as they allow the owner's. */
+  /** The projects allow the rehearsal's addresses beside the owner's. */
   async #openProjects(): Promise<void> {
     const { addresses } = this.#snapshot
     for (const name of ['homelab', 'security']) {
       const project = await this.#need('appproject.argoproj.io', argocd, name)
       const allowed = (at(project.spec, 'sourceRepos') ?? []) as string[]
-      await this.#cluster.patch(project, { spec: { sourceRepos: allowed.map(one => addresses[one] ?? one) } })
+      const ours = allowed.flatMap(one => addresses[one] ?? [])
+      await this.#cluster.patch(project, { spec: { sourceRepos: [...new Set([...allowed, ...ours])] } })
     }
   }
 
@@ -130,17 +132,17 @@ export class Story {
     const { git } = this.#snapshot
     const source = { repoURL: git.url, targetRevision: git.branch, path: `gitops/environments/${environment}` }
     const found = await this.#cluster.find(`application.argoproj.io/${argocd}/${parent}`)
-    if (found) this.#parent ??= found
+    this.#parent ??= found
     if (!this.#parent) throw new Error('step 07 has made no parent application')
-    const { apiVersion, kind, spec } = this.#parent
-    const wanted = {
-      apiVersion,
-      kind,
-      metadata: { name: parent, namespace: argocd },
-      spec: { ...(spec as object), source },
+    const followed = found && isDeepStrictEqual(at(found.spec, 'source'), source)
+    // Step 07's own could not be compared: a sync that begins before Argo CD has read its own word that it can be now fails,
+    // and waits for twenty seconds. A new one has no such word.
+    if (found && !followed) await this.#cluster.delete(found)
+    if (!followed) {
+      const { apiVersion, kind, spec } = this.#parent
+      const metadata = { name: parent, namespace: argocd }
+      await this.#cluster.create({ apiVersion, kind, metadata, spec: { ...(spec as object), source } })
     }
-    if (found) await this.#cluster.patch(found, { spec: { source } })
-    else await this.#cluster.create(wanted)
     await refresh(this.#cluster, [parent]) // what was committed meanwhile, not at its next poll
     const states = await settled(
       this.#cluster,
