@@ -6,6 +6,9 @@ STEP ?=
 AT_ONCE ?= 2
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
+# Each in one process, the slowest first.
+unit := tests/waits.test.ts tests/unit.test.ts
+manifests := tests/waits.test.ts tests/manifests.test.ts
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/$(or $(PART),*).test.ts))
@@ -138,12 +141,12 @@ sandbox-status: setup ### what the sandbox runs
 sandbox-down: setup ### end it
 	@$(RUN) scripts/sandbox.ts down
 
-check: setup ### types, lint, YAML, generated files, unit tests and manifests: a minute
+check: setup ### types, lint, YAML, generated files, unit tests and manifests: half a minute
 	@node_modules/.bin/tsc
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/validate-yaml.ts
 	@$(RUN) scripts/docs.ts --check
-	@$(NODE_TEST) --test-concurrency=2 tests/unit.test.ts tests/manifests.test.ts
+	@$(NODE_TEST) --test-concurrency=3 $(sort $(manifests) $(unit))
 
 validate: validate-yaml lint-workflows validate-manifests scan ### what a pull request is asked, but for the tests themselves
 
@@ -151,7 +154,7 @@ validate-yaml: setup ### every YAML file, read strictly: file, line and key of w
 	@$(RUN) scripts/validate-yaml.ts
 
 validate-manifests: setup ### every manifest by the API server with the real CRDs, and by kubeconform
-	@$(NODE_TEST) --test-concurrency=1 tests/manifests.test.ts tests/validate/manifests.test.ts
+	@$(NODE_TEST) --test-concurrency=1 $(manifests) tests/validate/manifests.test.ts
 
 lint-workflows: setup ### the workflows by actionlint and zizmor
 	@$(NODE_TEST) tests/validate/workflows.test.ts
@@ -168,10 +171,10 @@ test-fuzz: setup ### a minute of wrong input (FUZZ_SEED, FUZZ_SECONDS, FUZZ_CASE
 	@$(NODE_TEST) $(fuzz)
 
 test-unit: setup ### the unit tests
-	@$(NODE_TEST) tests/unit.test.ts
+	@$(NODE_TEST) --test-concurrency=2 $(unit)
 
 test-manifests: setup ### every rendered manifest: references, security, schemas
-	@$(NODE_TEST) tests/manifests.test.ts
+	@$(NODE_TEST) --test-concurrency=2 $(manifests)
 
 test-e2e: setup ### the scripts as processes on the sandbox (AT_ONCE=4: that many files, on as many cores)
 	@$(NODE_TEST) --test-concurrency=$(AT_ONCE) $(e2e)

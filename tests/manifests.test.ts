@@ -1,3 +1,3 @@
-import { together } from './together.ts'
+import { together, waits } from './together.ts'
 
-await together('manifests')
+await together('manifests', file => !waits(file))

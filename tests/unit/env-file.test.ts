@@ -154,16 +154,14 @@ const scraps = [
   '%',
 ]
 
-test('two seconds of odd text: no crash, no hang, and never another value than dotenv has', () => {
+test('odd text: no crash, no hang, and never another value than dotenv has', () => {
   const seed = Number(process.env.SEED) || 20_261_124
   const next = random(seed)
   const pick = () => scraps[Math.floor(next() * scraps.length)] ?? ''
-  const end = Date.now() + 2_000
   let accepted = 0
-  let rounds = 0
-  for (; Date.now() < end; rounds++) {
+  for (let round = 0; round < 20_000; round++) {
     const text = Array.from({ length: 1 + Math.floor(next() * 30) }, pick).join('')
-    const body = rounds % 2 ? text : `A=${text}`
+    const body = round % 2 ? text : `A=${text}`
     const started = performance.now()
     const file = parseEnv(body, secrets)
     assert.ok(performance.now() - started < 500, `slow with seed ${seed}: ${JSON.stringify(body)}`)
@@ -171,7 +169,7 @@ test('two seconds of odd text: no crash, no hang, and never another value than d
     accepted++
     assert.deepEqual(values(file), parse(body), `seed ${seed}: ${JSON.stringify(body)}`)
   }
-  assert.ok(rounds > 1_000 && accepted > 100, `${rounds} rounds, ${accepted} accepted`)
+  assert.ok(accepted > 100, `${accepted} accepted`)
 })
 
 test('any value that can be written is read back, and the rest is known to be impossible', () => {

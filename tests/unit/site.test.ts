@@ -214,7 +214,7 @@ describe('what no fixture can show', () => {
     assert.equal(readdirSync(lab.top).includes('canary'), false)
   })
 
-  test('two seconds of odd values: every one is accepted or has a problem with a fix, soon', () => {
+  test('odd values: every one is accepted or has a problem with a fix, soon', () => {
     const seed = Number(process.env.SEED) || 4
     const next = random(seed)
     const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T
@@ -222,10 +222,8 @@ describe('what no fixture can show', () => {
       `192.168.1.200 10. 255 - / , : @ . .. * ~ git@ https:// true none cloudflare letsencrypt lab home.arpa
       é 😀 \u0430 \${x} $(y) ; -- 1 0 00 -1 1e9 fd00:: /33 a@b.c Europe/Berlin HMAC- %00 x`.split(/\s+/)
     const value = () => Array.from({ length: Math.floor(next() * 6) }, () => pick(scraps)).join(pick(['', '', ' ']))
-    const end = Date.now() + 2_000
     let accepted = 0
-    let rounds = 0
-    for (; Date.now() < end; rounds++) {
+    for (let round = 0; round < 500; round++) {
       const text = keys.map(key => `${key}=${next() < 0.4 ? about(key).example : value()}\n`).join('')
       const started = performance.now()
       const file = parseEnv(text, secretKeys)
@@ -244,7 +242,7 @@ describe('what no fixture can show', () => {
       accepted += Object.keys(draft.values).length
       assert.ok(performance.now() - started < 1_000, `slow with seed ${seed}:\n${text}`)
     }
-    assert.ok(rounds > 50 && accepted > rounds * 5, `${rounds} rounds, ${accepted} values accepted`)
+    assert.ok(accepted > 2_500, `${accepted} values accepted`)
   })
 
   test('no message shows a secret', async () => {
