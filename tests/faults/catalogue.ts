@@ -39,7 +39,7 @@ export const failureModes: readonly FailureMode[] = [
     id: 'M04',
     what: 'helm waits for ever for an optional object, or returns too early',
     handled: 'helm waits for its hooks only; all other waiting is ours, per component, and says what for',
-    shown: ['e2e/waits: 02 blocks at its pool'],
+    shown: ['e2e/blocks: 02 blocks at its pool'],
   },
   {
     id: 'M05',
@@ -58,7 +58,7 @@ export const failureModes: readonly FailureMode[] = [
     what: 'a custom resource is applied before its kind is served',
     handled:
       'waits until the kind is served, within a budget; a kind that clashes with another is named, with the other',
-    shown: ['row W4', 'row A5-kind', 'e2e/waits: 02 blocks at its pool'],
+    shown: ['row W4', 'row A5-kind', 'e2e/blocks: 02 blocks at its pool'],
   },
   {
     id: 'M08',
@@ -94,13 +94,13 @@ export const failureModes: readonly FailureMode[] = [
     id: 'M13',
     what: 'MetalLB’s webhook does not answer yet, or never will',
     handled: 'waits with its name, then ends with the state of the pods behind it; no webhook is ever deleted',
-    shown: ['row W1', 'row W3', 'e2e/waits: 02 blocks at its pool'],
+    shown: ['row W1', 'row W3', 'e2e/blocks: 02 blocks at its pool'],
   },
   {
     id: 'M14',
     what: 'cert-manager’s webhook has no certificate although its pods are ready',
     handled: 'ready means that a dry run of a real object passes',
-    shown: ['e2e/waits: 05 blocks while its webhook has no certificate'],
+    shown: ['e2e/blocks: 05 blocks while its webhook has no certificate'],
   },
   {
     id: 'M15',
@@ -162,7 +162,7 @@ export const failureModes: readonly FailureMode[] = [
     id: 'M24',
     what: 'a Service stays without an address: no pool, pool used up, address outside of it',
     handled: 'fixed addresses must lie in the pool; a pool that is used up is named with who has what',
-    shown: ['row N1', 'check network.pool-used', 'e2e/waits: 04 blocks while its address is not given'],
+    shown: ['row N1', 'check network.pool-used', 'e2e/blocks: 04 blocks while its address is not given'],
   },
   {
     id: 'M25',

@@ -8,7 +8,7 @@ let lab: Lab
 
 before(async () => {
   lab = new Lab(
-    await sandboxFor('e2e-waits', {
+    await sandboxFor('e2e-blocks', {
       without: ['metallb-controller', 'local-path-provisioner', 'cert-manager-cainjector'],
     }),
   )
