@@ -16,7 +16,7 @@ before(async () => {
 after(() => lab.end())
 
 /** Seconds that a wait lasts here instead of minutes. */
-const patience = { HOMELAB_PATIENCE: '6' }
+const patience = { HOMELAB_PATIENCE: '5' }
 
 async function blocks(step: string, cause: RegExp): Promise<void> {
   const ended = await lab.run(`bootstrap/${step}.ts`, [], { env: patience })

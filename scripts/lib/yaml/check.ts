@@ -9,6 +9,7 @@ import { misplaced, notAlways, policiesFolder } from '../guardrails.ts'
 import { at, listAt, textAt } from '../k8s.ts'
 import { platform } from '../status/platform.ts'
 import { problemsOf, readYamlFile } from './files.ts'
+import { isKnownGood, rememberGood, stateOf } from './known-good.ts'
 import { wrongLeaves } from './leaves.ts'
 import type { YamlDocument, YamlFlaw } from './parse.ts'
 import { notMap, notObject, notPins } from './shape.ts'
@@ -60,7 +61,11 @@ export function yamlProblems(top: string, vars: Vars, others: readonly string[] 
  * @throws HomelabError (exit 2) with all of it
  */
 export function refuseBadYaml(top: string, vars: Vars): void {
+  // Half a second of every run, mostly for files that only Argo CD reads.
+  const state = stateOf(top, vars)
+  if (state && isKnownGood(state)) return
   throwProblems(yamlProblems(top, vars))
+  if (state) rememberGood(state)
 }
 
 /**
