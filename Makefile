@@ -6,7 +6,7 @@ STEP ?=
 AT_ONCE ?= 2
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
-# Each in one process, the slowest first.
+# Many files in one process each.
 unit := tests/waits.test.ts tests/unit.test.ts
 manifests := tests/waits.test.ts tests/manifests.test.ts
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))

@@ -65,7 +65,7 @@ export function refuseBadYaml(top: string, vars: Vars): void {
   const state = stateOf(top, vars)
   if (state && isKnownGood(state)) return
   throwProblems(yamlProblems(top, vars))
-  if (state) rememberGood(state)
+  if (state && state === stateOf(top, vars)) rememberGood(state) // and nobody has changed a file meanwhile
 }
 
 /**
