@@ -6,9 +6,8 @@ STEP ?=
 AT_ONCE ?= 2
 e2e := $(sort $(wildcard tests/e2e/*.test.ts))
 measured := $(patsubst %,tests/e2e/%.test.ts,metrics backup policies sealed-secrets)
-# Many files in one process each.
-unit := tests/waits.test.ts tests/unit.test.ts
-manifests := tests/waits.test.ts tests/manifests.test.ts
+unit := tests/unit.test.ts $(wildcard tests/unit/*.waits.test.ts tests/unit/*/*.waits.test.ts)
+manifests := tests/manifests.test.ts $(wildcard tests/manifests/*.waits.test.ts)
 fuzz := $(sort $(wildcard tests/fuzz/*.test.ts))
 faults := tests/faults/quick.test.ts
 cluster := $(sort $(wildcard tests/cluster/$(or $(PART),*).test.ts))
@@ -146,7 +145,7 @@ check: setup ### types, lint, YAML, generated files, unit tests and manifests: h
 	@node_modules/.bin/biome ci --error-on-warnings .
 	@$(RUN) scripts/validate-yaml.ts
 	@$(RUN) scripts/docs.ts --check
-	@$(NODE_TEST) --test-concurrency=3 $(sort $(manifests) $(unit))
+	@$(NODE_TEST) --test-concurrency=3 tests/waits.test.ts tests/unit.test.ts tests/manifests.test.ts
 
 validate: validate-yaml lint-workflows validate-manifests scan ### what a pull request is asked, but for the tests themselves
 

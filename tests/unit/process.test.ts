@@ -13,7 +13,7 @@ const skip =
 test('a process is there as long as one of its threads is', { skip }, async () => {
   const program = [
     'import ctypes, threading, time',
-    'threading.Thread(target=time.sleep, args=(0.5,)).start()',
+    'threading.Thread(target=time.sleep, args=(1,)).start()',
     'ctypes.CDLL(None).pthread_exit(None)',
   ].join('\n')
   const child = spawn('python3', ['-c', program], { stdio: 'ignore' })

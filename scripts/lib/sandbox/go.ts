@@ -139,21 +139,20 @@ function goError(args: readonly string[], tail: readonly string[]): HomelabError
 }
 
 /**
- * Whether the module proxy answers, decided within seconds: Go itself would wait far longer. Any answer will do, also a
- * certificate that Node does not trust: Go asks the system's authorities. Behind an HTTP proxy, which Node does not use,
- * only Go can tell.
- * @param patience seconds
+ * Whether the module proxy answers, decided within five seconds: Go itself would wait far longer. Any answer will do,
+ * also a certificate that Node does not trust: Go asks the system's authorities. Behind an HTTP proxy, which Node does
+ * not use, only Go can tell.
  */
-export async function checkNetwork(go: Go, patience = 5): Promise<void> {
+export async function checkNetwork(go: Go): Promise<void> {
   const first = go.proxy.split(/[,|]/)[0] ?? ''
   const { HTTPS_PROXY, https_proxy, HTTP_PROXY, http_proxy } = process.env
   if (!/^https?:/.test(first) || HTTPS_PROXY || https_proxy || HTTP_PROXY || http_proxy) return
   const { origin, pathname, host } = new URL(first)
   const url = `${origin}${pathname.replace(/\/$/, '')}/sigs.k8s.io/yaml/@v/list`
-  const problem = await fetch(url, { signal: AbortSignal.timeout(patience * 1000), redirect: 'manual' }).then(
+  const problem = await fetch(url, { signal: AbortSignal.timeout(5000), redirect: 'manual' }).then(
     () => undefined,
     (error: Error & { cause?: NodeJS.ErrnoException }) => {
-      if (error.name === 'TimeoutError') return `no answer within ${patience} s`
+      if (error.name === 'TimeoutError') return 'no answer within five seconds'
       return /CERT|SELF_SIGNED|UNABLE_TO_/.test(error.cause?.code ?? '') ? undefined : (error.cause ?? error).message
     },
   )
